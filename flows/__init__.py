@@ -1,0 +1,1 @@
+"""Prefect flows over the step table. No arithmetic lives here."""

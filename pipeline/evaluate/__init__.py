@@ -1,0 +1,1 @@
+"""Scores against references: what `attune evaluate` prints."""

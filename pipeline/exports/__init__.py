@@ -1,0 +1,1 @@
+"""One file per export format, and a visible table of them."""

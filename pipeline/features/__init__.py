@@ -1,0 +1,1 @@
+"""What is measured about voice, timing and language, each against the speaker's own usual."""

@@ -1,0 +1,1 @@
+"""From sound to turns: audio, voice activity, words, speakers, roles, turns."""

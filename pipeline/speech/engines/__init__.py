@@ -1,0 +1,1 @@
+"""Model libraries behind plain signatures, each imported inside the function that needs it."""
