@@ -1,0 +1,217 @@
+"""Gates: whether a cue may count where it was found.
+
+Each gate is a pure function of text or turns. Text is expected as `plain` returns it: one case kept, curly
+apostrophes made straight. A gate never adds evidence; it only lets it through or holds it back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.records import Turn
+
+CONFIDENCE_FLOOR = 0.6  # words the recogniser was less sure of never feed a marker
+
+_REPORTING = re.compile(
+    r"\b(sa(?:y|ys|id|ying)|tell(?:s|ing)?|told|asks?|asked|goes|went|thinks?|thought|thinking"
+    r"|(?:was|were|is|am|be|being|'s|'m|'re) like|shout(?:s|ed|ing)?|yell(?:s|ed|ing)?|text(?:s|ed)?|wrote|repl(?:y|ied)"
+    r"|in my head|to myself)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
+_GENERIC_YOU = re.compile(
+    r"\byou know\b|\b(?:when|if|once|unless) you\b|\byou(?:'ve| have) got (?:people|to laugh)\b|\bthank you\b"
+    r"|\byou(?:'d| would) think\b|\bdo you know what\b|\bas you get older\b|\byou see\b|\bmind you\b|\bsee you\b",
+    re.IGNORECASE,
+)
+_SECOND_PERSON = re.compile(r"\b(?:you|your|yours|yourself|ya|yous|y'all|you(?:'re|'ve|'d|'ll))\b", re.IGNORECASE)
+_THERAPY = re.compile(
+    r"\b(?:sessions?|therapy|therapist|counsell?ing|counsell?or|homework|worksheets?|diary|thought records?|this form"
+    r"|coming (?:here|in)|in here|this room|between us|this sheet|this stuff|these (?:forms|exercises|questions|sheets)"
+    r"|the recording|the camera|on (?:film|camera)|what we do|talking about it|this (?:is|isn't|ain't) (?:working|helping)"
+    r"|treatment|program(?:me)?|this course|that chair|your (?:job|notes|training|clipboard))\b",
+    re.IGNORECASE,
+)
+_THIRD_PARTY = re.compile(
+    r"\b(?:he|she|they|him|her|them|(?:my|our|the) (?:mum|mom|mam|mother|dad|father|husband|wife|partner|boss|manager"
+    r"|supervisor|sister|brother|son|daughter|ex|friend|teacher|doctor|gp|landlord|neighbou?rs?|boyfriend|girlfriend"
+    r"|sponsor|nurse|probation officer|social worker))(?:'s|'d|'ll|'ve|'re)?\b",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    r"\bwhat(?:'s| is| was|'d| do| did| does| would| comes| happens| about| are| were| made| got| have|'ve)\b"
+    r"|\bhow(?:'s| is| was| do| did| does| are| have| would|'d| about| come)\b|\bhow\b(?! (?:many|much|old|long|often|far|big))"
+    r"|\btell me\b|\bsay (?:a bit |some |a little )?more\b|\bi wonder\b|\bi'm (?:wondering|curious)\b|\bwhat (?:else|if|might|could)\b"
+    r"|\bhelp me understand\b|\bcan you (?:describe|say|tell|help)\b|\bcould you (?:describe|say|tell|help)\b"
+    r"|\b(?:does|did) that (?:fit|make sense|feel|sound|land|sit)\b|\bwhy do you think\b|\band underneath\b"
+    r"|\bwould you (?:like|want|be willing) to\b|\bsomething you'd want\b|\bwhere (?:do|does|would|did) (?:you|that)\b",
+    re.IGNORECASE,
+)
+_REFLECTION = re.compile(
+    r"\b(?:it )?sounds (?:like|as if|as though)\b|\bseems? (?:like|as if|as though|to me)\b|\bi(?:'m)? (?:hear|hearing|sense|sensing)\b"
+    r"|\byou(?:'re| are|'ve| have|'d| were| seem| look| went| feel| felt)\b|\bso (?:it|you|that|there)\b|\bmust (?:have|be)\b"
+    r"|\bi imagine\b|\bi notice\b|\bthat's (?:hard|a lot|painful|tough|huge)\b",
+    re.IGNORECASE,
+)
+_FACT = re.compile(
+    r"\b(?:how (?:many|much|old|long|often|far)|what (?:time|day|date|year|month|dose|age|number|colou?r|name)"
+    r"|what(?:'s| is| was) (?:the|your|his|her|their) (?:name|date|address|number|dose)|which (?:day|one|week)|where (?:is|was|are)"
+    r"|when (?:is|was|did|are)|who (?:is|was|'s))\b",
+    re.IGNORECASE,
+)
+_LOGISTICS = re.compile(
+    r"\b(?:next (?:week|session|time)|same time|appointment|reschedul\w*|book(?:ed|ing)?|calendar|o'clock|half (?:past|one|two|"
+    r"three|four|five|six)|quarter (?:to|past)|parking|receptionist|front desk|reception|the bus|the train|invoice|fee|receipt"
+    r"|the (?:\w+teenth|\w+th|first|second|third)\b|(?:mon|tues|wednes|thurs|fri)day at|window|can you hear me|frozen|wifi"
+    r"|the link|on mute|tissues?|glass of water|toilet|bathroom)\b",
+    re.IGNORECASE,
+)
+_INTERVENTION = re.compile(
+    r"\b(?:what if you|how about|maybe (?:you|we|try|it)|you could|you might|could you|i(?:'d| would) (?:like|suggest|want) (?:you|us)"
+    r"|i'm wondering (?:if|whether)|i wonder (?:if|whether)|let's|try (?:to|and|this|it)|for (?:next week|homework)|the idea is"
+    r"|the reason|so what happens is|what (?:we|i) (?:often|sometimes|usually)? ?see|it's called|evidence|research|another way of"
+    r"|have you (?:tried|thought|considered)|would you (?:be willing|try|consider)|i think (?:you|that|it|what|part|maybe)|perhaps"
+    r"|part of you|it(?:'s| is) (?:almost )?as if|the (?:worksheet|exercise|diary|log|form|sheet|plan|step)|why (?:don't|didn't) you"
+    r"|isn't it possible|is it possible|are you sure|but (?:you|is|isn't|don't|didn't))\b",
+    re.IGNORECASE,
+)
+_FEELING_PROBE = re.compile(
+    r"\b(?:feel|feels|feeling|felt|hurt|sad|angry|upset|scared|like for you|stay with|come up|comes up|inside|underneath|between us"
+    r"|with me|land|sit with|notice|sense|hard to|lonely|ashamed|missed|miss)\b",
+    re.IGNORECASE,
+)
+_LAUGH = re.compile(r"[\[(](?:[^\])]*\blaugh\w*[^\])]*)[\])]|\b(?:ha){2,}h?\b", re.IGNORECASE)
+_MINIMAL = re.compile(
+    r"^(?:(?:um+|uh+|erm?|oh|well|i mean|like|mm+|mhm|hm+|uh-huh|yeah|yes|yep|aye|no|nope|nah|sure|okay|ok|fine|maybe|right|good"
+    r"|alright|all right|i guess|i suppose|i dunno|dunno|i don'?t know|don'?t know|not sure|i'm not sure|not really|nothing|probably"
+    r"|whatever|suppose so|guess so|so|it'?s (?:fine|okay|ok|good|all right)|that'?s (?:fine|right|true|okay)|kind of|sort of|sir"
+    r"|ma'?am|miss|of course|exactly|totally|definitely|not much|no idea|if you (?:say so|like|want)|i see|thanks?|thank you)[\s,.!?…-]*)+$",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """Text with straight apostrophes and single spaces, as every pattern expects it."""
+    return re.sub(r"\s+", " ", text.replace("’", "'").replace("‘", "'")).strip()
+
+
+def sure_text(turn: Turn) -> str:
+    """The turn's words that the recogniser was sure enough of; doubtful words never feed a marker."""
+    return plain(" ".join(word.text for word in turn.words if word.confidence >= CONFIDENCE_FLOOR))
+
+
+def word_reliability(turn: Turn) -> float:
+    """Share of the turn's words above the floor, times their mean confidence; 1.0 for a turn without words."""
+    if not turn.words:
+        return 1.0
+    sure = [word.confidence for word in turn.words if word.confidence >= CONFIDENCE_FLOOR]
+    return sum(sure) / len(turn.words)
+
+
+def without_quotes(text: str) -> str:
+    """The text with everything inside quotation marks taken out."""
+    return plain(_QUOTED.sub(" ", text))
+
+
+def is_reported(text: str, at: int) -> bool:
+    """Whether the words at character `at` are somebody's reported speech.
+
+    True inside quotation marks, and where a reporting verb stands among the six tokens before in the same sentence.
+    """
+    if any(match.start() <= at < match.end() for match in _QUOTED.finditer(text)):
+        return True
+    sentence = re.split(r"[.!?;]", text[:at])[-1]
+    tokens = sentence.split()[-6:]
+    return bool(_REPORTING.search(" ".join(tokens)))
+
+
+def speaks_to_other(text: str) -> bool:
+    """Whether any "you" is meant for the listener: outside quotes and not the "you" of people in general."""
+    bare = _GENERIC_YOU.sub(" ", without_quotes(text))
+    return any(not is_reported(bare, match.start()) for match in _SECOND_PERSON.finditer(bare))
+
+
+def speaks_of_therapy(text: str) -> bool:
+    """Whether the turn, outside quotes, names the therapy, its tasks or its frame."""
+    return bool(_THERAPY.search(without_quotes(text)))
+
+
+def about_third_party(text: str) -> bool:
+    """Whether the clause's people are others: a third person outside quotes."""
+    return bool(_THIRD_PARTY.search(without_quotes(text)))
+
+
+def is_addressed(text: str, at: int | None = None) -> bool:
+    """The target gate: about this therapist or this therapy, neither quoted nor about somebody else.
+
+    at   character where the cue stands; only its own sentence and the one before are read then
+    """
+    if at is not None:
+        if is_reported(text, at):
+            return False
+        text = _around(text, at)
+    if speaks_of_therapy(text):
+        return True
+    return speaks_to_other(text) and not _third_party_subject(text)
+
+
+def _around(text: str, at: int) -> str:
+    sentences = list(re.finditer(r"[^.!?;]+[.!?;]*", text))
+    here = next((i for i, s in enumerate(sentences) if s.start() <= at < s.end()), 0)
+    return "".join(s.group() for s in sentences[max(0, here - 1) : here + 1]) if sentences else text
+
+
+def _third_party_subject(text: str) -> bool:
+    bare = without_quotes(text)
+    other, you = _THIRD_PARTY.search(bare), _SECOND_PERSON.search(bare)
+    return bool(other and you and other.start() < you.start())
+
+
+def is_factual_question(text: str) -> bool:
+    """A question whose ordinary answer is short: a number, a date, a name, yes or no."""
+    return bool(_FACT.search(text)) and not _FEELING_PROBE.search(text)
+
+
+def is_open_invitation(text: str) -> bool:
+    """An open question, a reflection or a probe for feeling: after it a very short reply says something."""
+    if is_factual_question(text) or (is_logistics(text) and not _FEELING_PROBE.search(text)):
+        return False
+    if len(text.split()) < 2:
+        return False
+    return bool(_OPEN.search(text) or _REFLECTION.search(text) or _FEELING_PROBE.search(text))
+
+
+def is_intervention(text: str) -> bool:
+    """A suggestion, interpretation, challenge, task or explanation by the therapist."""
+    return bool(_INTERVENTION.search(text)) and len(text.split()) >= 5
+
+
+def is_feeling_probe(text: str) -> bool:
+    """The therapist asks after or names a feeling, or speaks of what is between the two."""
+    return bool(_FEELING_PROBE.search(text))
+
+
+def is_logistics(text: str) -> bool:
+    """Times, bookings, rooms, connections: the ordinary business around a session."""
+    return bool(_LOGISTICS.search(text))
+
+
+def has_laughter(text: str) -> bool:
+    """Laughter written in the text, "[laughs]" or "haha"."""
+    return bool(_LAUGH.search(text))
+
+
+def is_shared_laughter(turns: Sequence[Turn], index: int, reach_s: float = 2.0) -> bool:
+    """Whether the turn laughs and the other person laughs within `reach_s` seconds of it."""
+    turn = turns[index]
+    if not has_laughter(turn.text):
+        return False
+    near = [t for t in turns[max(0, index - 3) : index + 4] if t.role != turn.role]
+    return any(has_laughter(t.text) and t.start - turn.end <= reach_s and turn.start - t.end <= reach_s for t in near)
+
+
+def is_minimal(text: str, words: int = 3) -> bool:
+    """A reply that gives nothing to work with: at most `words` words, or nothing but tokens such as "I guess, yeah"."""
+    bare = plain(re.sub(r"[\[(][^\])]*[\])]", " ", text))
+    return len(bare.split()) <= words or bool(_MINIMAL.match(bare))

@@ -1,0 +1,68 @@
+"""Repair attempts: the therapist's moves that may answer a rupture, and the client's engagement afterwards.
+
+Never "resolved": only whether an attempt was seen, of which type, and whether the client's engagement moved back
+towards this client's usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from pipeline.alliance.catalogue import Catalogue
+from pipeline.alliance.timing import Course
+from pipeline.records import Marker, Repair, Turn
+
+JOIN_S = 60.0  # strategies within this time are one attempt
+AFTER_S = 120.0  # engagement is read from the client's turns in this time after the attempt
+LEAST_TURNS = 3  # fewer client turns afterwards: cannot tell
+BACK, PARTLY = 0.7, 0.3  # shares of the way back to the client's usual
+
+
+def find_repairs(
+    markers: Sequence[Marker], turns: Sequence[Turn], course: Sequence[Course], catalogue: Catalogue, least: float
+) -> list[Repair]:
+    """Every repair attempt, in order of time: strategy markers of at least `least` strength, joined."""
+    strategies = [m for m in markers if m.family == "resolution" and m.strength * m.reliability >= least]
+    groups: list[list[Marker]] = []
+    for marker in strategies:
+        if groups and marker.start - groups[-1][-1].end <= JOIN_S:
+            groups[-1].append(marker)
+        else:
+            groups.append([marker])
+    return [_attempt(group, turns, course, catalogue) for group in groups]
+
+
+def _attempt(group: list[Marker], turns: Sequence[Turn], course: Sequence[Course], catalogue: Catalogue) -> Repair:
+    best: dict[str, float] = {}
+    for marker in group:
+        best[marker.marker] = max(best.get(marker.marker, 0.0), marker.strength)
+    ids = tuple(sorted(best, key=lambda name: (-best[name], name)))[:4]
+    kinds = {catalogue.entries[name].strategy_class for name in ids if best[name] >= 0.5}
+    kind = "both" if len(kinds) > 1 else next(iter(kinds), "immediate")
+    start, end = group[0].start, max(m.end for m in group)
+    engagement, note = engagement_after(turns, course, start, end)
+    strongest = max(group, key=lambda m: (m.strength, -m.start))
+    return Repair(start, end, ids, kind, engagement, turns[strongest.turn].text, note)
+
+
+def engagement_after(turns: Sequence[Turn], course: Sequence[Course], start: float, end: float) -> tuple[str, str]:
+    """("back near usual" | "partly" | "not seen" | "cannot tell", note) for the client after an attempt."""
+    client = [i for i, turn in enumerate(turns) if turn.role == "client" and not turn.backchannel]
+    after = [i for i in client if end - 1.0 <= turns[i].start < end + AFTER_S]
+    during = [i for i in client if start - 60.0 <= turns[i].start < start]
+    if len(after) < LEAST_TURNS or not during:
+        return "cannot tell", ""
+    level = median(_engagement(course[i]) for i in after)
+    low = median(_engagement(course[i]) for i in during)
+    share = (level - low) / max(0.5, -low)
+    agreed = sum(course[i].minimal for i in after) > len(after) / 2
+    note = "agreement without elaboration: may be compliance" if agreed else ""
+    if level >= 0.0 or share >= BACK:
+        return ("partly" if agreed else "back near usual"), note
+    return ("partly" if share >= PARTLY else "not seen"), note
+
+
+def _engagement(row: Course) -> float:
+    """How far one client turn stands from this client's usual: 0 is usual, below is less."""
+    return (row.log_words_z - max(0.0, row.latency_z) * row.invited) / 2 - (1.0 if row.minimal and row.invited else 0.0)
