@@ -63,6 +63,20 @@ class Audio:
 
 
 @dataclass(frozen=True)
+class About:
+    """Which session this is.
+
+    session      the folder's name: the first 12 hex digits of the recording's SHA-256
+    recording    where the recording lies on this machine, or "" for a session from a transcript alone
+    duration_s   length of the recording, or the end of the last line of the transcript; seconds
+    """
+
+    session: str
+    recording: str
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Given:
     """One line of a transcript or speaker file that somebody already has.
 

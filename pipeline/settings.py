@@ -1,0 +1,80 @@
+"""`attune.toml`: each step's own options, and nothing else.
+
+A table per step, a key per option of that step's options dataclass. A session's own `session.toml` (what a person
+decided about it) has the same form and wins. An unknown table or key is an error that names the known ones.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import AttuneError
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+def load_tables(path: Path) -> Tables:
+    """The tables of a settings file; an empty mapping where there is no file.
+
+    raises   AttuneError when the file is not TOML
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AttuneError(
+            f"{path.name} is not a settings file: {error}",
+            mend="write it as TOML, for instance: [words] then a line: language = 'en'",
+            code="settings-unreadable",
+        ) from error
+
+
+def options_for(name: str, default: Any, *layers: Tables) -> Any:
+    """The options of one step: its defaults, then each layer over them.
+
+    raises   AttuneError for an unknown key (naming the known ones) or a value of another type
+    """
+    known = {field.name: getattr(default, field.name) for field in fields(default)}
+    chosen: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.get(name, {}).items():
+            _check_key(name, key, value, known)
+            chosen[key] = float(value) if isinstance(known[key], float) else value
+    return replace(default, **chosen)
+
+
+def check_tables(tables: Tables, steps: Mapping[str, Any]) -> None:
+    """Every table must be the name of a step, every key one of its options. `steps` maps a name to its defaults.
+
+    raises   AttuneError
+    """
+    for name in tables:
+        if name not in steps:
+            raise AttuneError(
+                f"unknown setting [{name}]; known tables: {', '.join(steps)}",
+                mend="rename or remove it in the settings file",
+                code="settings-unknown",
+            )
+        options_for(name, steps[name], tables)
+
+
+def _check_key(name: str, key: str, value: Any, known: Mapping[str, Any]) -> None:
+    if key not in known:
+        raise AttuneError(
+            f"unknown setting {key!r} in [{name}]; known: {', '.join(known) or 'none'}",
+            mend="rename or remove it in the settings file",
+            code="settings-unknown",
+        )
+    wanted = type(known[key])
+    fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
+    if not fits and not (wanted is float and isinstance(value, int) and not isinstance(value, bool)):
+        raise AttuneError(
+            f"setting {key} in [{name}] is {value!r}; it takes a value like {known[key]!r}",
+            mend="change it in the settings file",
+            code="settings-type",
+        )
