@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.alliance import gates, text, timing
 from pipeline.alliance.catalogue import Catalogue, load_catalogue
-from pipeline.records import Marker, Turn
+from pipeline.records import Given, Marker, Turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,11 @@ class MarkersOptions:
     voice: bool = True  # look at the client's voice
     silence_s: float = 3.0  # a pause with the therapist on both sides counts from here
     latency_z: float = 1.5  # a wait counts this far above the client's usual, robust z
+
+
+def markers_models(options: MarkersOptions, given: Sequence[Given] | None) -> tuple[str, ...]:
+    """Names of the weights that these options need; `given` does not change them."""
+    return ("minilm",) if options.text and options.embedder != "none" and options.language == "en" else ()
 
 
 def find_markers(
