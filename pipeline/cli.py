@@ -1,0 +1,59 @@
+"""The `attune` command: a visible table of commands, and one place where what went wrong is told."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from pipeline.records import AttuneError
+
+# command -> what it does; `pipeline.commands.<name>` holds `add_arguments(parser)` and `run(args) -> exit status`
+COMMANDS: dict[str, str] = {
+    "process": "transcribe recordings and mark the moments worth a look",
+    "show": "print the moments of a session, or the list of sessions",
+    "export": "write a session in other formats",
+    "plot": "draw a session on one page",
+    "markers": "print the catalogue of markers",
+    "features": "print every measured column: unit, definition, source",
+    "models": "list, fetch, verify or add weights",
+    "evaluate": "measure against references: accuracy, speed and memory",
+    "doctor": "check versions, weights, disk and store",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="attune",
+        description="Marks possible ruptures and repairs of the working alliance in recorded therapy sessions. "
+        "Everything stays on this machine.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        import_module(f"pipeline.commands.{name}").add_arguments(command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns 0, or 1 where nothing could be done; 130 after Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    try:
+        return import_module(f"pipeline.commands.{args.command}").run(args)
+    except AttuneError as error:
+        print(f"attune: {error}\n  what to do: {error.mend}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What is finished is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader has gone, as in `attune show | head`
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What several commands share: the store, the settings file, printing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import AttuneError
+from pipeline.settings import Tables, check_tables, load_tables
+
+STORE = "attune-store"
+SETTINGS = "attune.toml"
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path(os.environ.get("ATTUNE_STORE") or STORE),
+        metavar="DIR",
+        help=f"where sessions are kept (default: ATTUNE_STORE, or {STORE} here)",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help=f"a settings file (default: {SETTINGS} in the store, if there)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def settings_path(store: Path, chosen: Path | None) -> Path | None:
+    """The settings file in force, or None.
+
+    raises   AttuneError when the file that was named is not there
+    """
+    if chosen is not None and not chosen.is_file():
+        raise AttuneError(f"there is no settings file {str(chosen)!r}", mend="check the path", code="no-such-file")
+    usual = store / SETTINGS
+    return chosen or (usual if usual.is_file() else None)
+
+
+def read_settings(path: Path | None) -> Tables:
+    """The checked tables of a settings file; none where there is no file."""
+    from pipeline.steps import BY_NAME
+
+    if path is None:
+        return {}
+    tables = load_tables(path)
+    check_tables(tables, {name: step.options for name, step in BY_NAME.items()})
+    return tables
+
+
+def print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=1, ensure_ascii=False)
+    print()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss, or h:mm:ss from one hour on."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def console():
+    """A rich console on standard output; plain where that is no terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 120
+    return Console(highlight=False, width=width, soft_wrap=False)

@@ -1,0 +1,108 @@
+"""`attune evaluate`: how well and how fast, measured against references."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands import common
+from pipeline.records import AttuneError
+
+# benchmark -> what it measures
+BENCHMARKS: dict[str, str] = {
+    "speed": "processor seconds, wall seconds and peak memory of each step on one recording",
+    "interviews": "words, speakers and roles on recordings with reference words and turns",
+    "pitch": "pitch against laryngograph references, beside other extractors",
+    "timing": "latencies, pauses and talk share against reference turns",
+    "moments": "moments, repairs and links on coded scripts",
+    "background": "how often anything is flagged in ordinary therapy talk (a csv of coded utterances)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
+    made = {name: benchmarks.add_parser(name, help=does) for name, does in BENCHMARKS.items()}
+    for name, benchmark in made.items():
+        benchmark.add_argument("path", type=Path, metavar="FILE" if name in ("speed", "background") else "DIR")
+        common.add_json(benchmark)
+    for name in ("speed", "interviews", "timing"):
+        common.add_settings(made[name])
+    made["interviews"].add_argument(
+        "--against", default="", metavar="PEER,...", help="run peers in turn: faster-whisper, pyannote, openai-whisper"
+    )
+    made["interviews"].add_argument(
+        "--text", action="store_true", help="the path is a csv of transcripts: roles from words alone"
+    )
+    made["moments"].add_argument(
+        "--ablate", action="store_true", help="leave out text, timing, voice and gates in turn"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.path.exists():
+        raise AttuneError(f"there is nothing at {str(args.path)!r}", mend="check the path", code="no-such-file")
+    result, text = {
+        "speed": _speed,
+        "interviews": _interviews,
+        "pitch": _pitch,
+        "timing": _timing,
+        "moments": _moments,
+        "background": _background,
+    }[args.benchmark](args)
+    if args.json:
+        common.print_json(result)
+    else:
+        print(text)
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _speed(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.speed import evaluate_speed, render_speed
+
+    result = evaluate_speed(args.path, common.read_settings(args.settings), _tell)
+    return result, render_speed(result)
+
+
+def _interviews(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate import interviews
+
+    if args.text:
+        result = interviews.evaluate_text_roles(args.path)
+        return result, interviews.render_text_roles(result)
+    peers = tuple(name.strip() for name in args.against.split(",") if name.strip())
+    result = interviews.evaluate_interviews(args.path, peers, _tell)
+    return result, interviews.render_interviews(result)
+
+
+def _pitch(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.pitch import evaluate_pitch, render_pitch
+
+    result = evaluate_pitch(args.path)
+    return result, render_pitch(result)
+
+
+def _timing(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.timing import evaluate_timing, render_timing
+
+    result = evaluate_timing(args.path)
+    return result, render_timing(result)
+
+
+def _moments(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.moments import evaluate_moments, render_moments
+
+    result = evaluate_moments(args.path, ablate=args.ablate)
+    return result, render_moments(result)
+
+
+def _background(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.background import evaluate_background, render_background
+
+    result = evaluate_background(args.path)
+    return result, render_background(result)
