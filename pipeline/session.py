@@ -185,7 +185,7 @@ def _open_given(folder: Path, given: Sequence[Path]) -> None:
 
 
 def _open_about(session: Session, recording: Path | None) -> None:
-    """Note where the recording lies. One session may have two names: the path noted first stays while it leads there."""
+    """Note where the recording lies. One session may have two names: the first noted stays while it leads there."""
     path = session.folder / "about.json"
     known = session.about if path.is_file() else About(session.id, "", 0.0)
     if known.recording and Path(known.recording).is_file() and known.duration_s > 0:

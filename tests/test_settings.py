@@ -1,0 +1,57 @@
+from dataclasses import dataclass
+
+import pytest
+
+from pipeline.records import AttuneError
+from pipeline.settings import check_tables, load_tables, options_for
+
+
+@dataclass(frozen=True)
+class Options:
+    people: int = 2
+    floor: float = 0.5
+    loud: bool = False
+    language: str = "en"
+
+
+def test_later_layers_win_and_leave_the_rest():
+    options = options_for("speech", Options(), {"speech": {"people": 3}}, {"speech": {"people": 4, "loud": True}})
+    assert options == Options(people=4, loud=True)
+
+
+def test_a_whole_number_will_do_for_a_float():
+    value = options_for("speech", Options(), {"speech": {"floor": 1}}).floor
+    assert value == 1.0
+    assert isinstance(value, float)
+
+
+@pytest.mark.parametrize(
+    ("tables", "code", "named"),
+    [
+        ({"speach": {}}, "settings-unknown", "speech"),
+        ({"speech": {"peeple": 2}}, "settings-unknown", "people"),
+        ({"speech": {"people": "two"}}, "settings-type", "'two'"),
+        ({"speech": {"people": True}}, "settings-type", "True"),
+        ({"speech": {"people": 2.5}}, "settings-type", "2.5"),
+        ({"speech": {"loud": 1}}, "settings-type", "1"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_known(tables, code, named):
+    with pytest.raises(AttuneError) as caught:
+        check_tables(tables, {"speech": Options()})
+    assert caught.value.code == code
+    assert named in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = tmp_path / "attune.toml"
+    path.write_text("speech = = 2")
+    with pytest.raises(AttuneError) as caught:
+        load_tables(path)
+    assert caught.value.code == "settings-unreadable"
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    path = tmp_path / "attune.toml"
+    path.write_bytes(b"\xef\xbb\xbf[speech]\npeople = 3\n")
+    assert load_tables(path) == {"speech": {"people": 3}}
