@@ -1,1 +1,84 @@
-"""One file per export format, and a visible table of them."""
+"""One file per export format, and a visible table of them.
+
+A writer is a pure function `(material, options) -> bytes`. Times in every format are those of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.exports.eaf import write_eaf
+from pipeline.exports.marks import write_audacity, write_edl
+from pipeline.exports.material import ExportOptions, Material
+from pipeline.exports.moments_json import write_json
+from pipeline.exports.nist import write_ctm, write_rttm
+from pipeline.exports.page import write_page
+from pipeline.exports.srt import write_srt
+from pipeline.exports.tables import write_moments as write_moments_csv
+from pipeline.exports.tables import write_turns
+from pipeline.exports.textgrid import write_textgrid
+from pipeline.exports.webvtt import write_moments as write_moments_vtt
+from pipeline.exports.webvtt import write_transcript
+from pipeline.records import About, AttuneError, Findings, Turn, Voice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["WRITERS", "ExportOptions", "Material", "build_exports", "check_formats", "write_formats"]
+
+Writer = Callable[[Material, ExportOptions], bytes]
+
+# format -> the files it is made of -> their writers
+WRITERS: Mapping[str, Mapping[str, Writer]] = {
+    "json": {"moments.json": write_json},
+    "vtt": {"transcript.vtt": write_transcript, "moments.vtt": write_moments_vtt},
+    "csv": {"turns.csv": write_turns, "moments.csv": write_moments_csv},
+    "html": {"summary.html": write_page},
+    "srt": {"transcript.srt": write_srt},
+    "rttm": {"speech.rttm": write_rttm},
+    "ctm": {"words.ctm": write_ctm},
+    "textgrid": {"session.TextGrid": write_textgrid},
+    "eaf": {"session.eaf": write_eaf},
+    "audacity": {"moments.labels.txt": write_audacity},
+    "edl": {"moments.edl": write_edl},
+}
+ALWAYS = ("json", "vtt", "csv", "html")  # what every processed session gets
+
+
+def build_exports(
+    about: About,
+    turns: list[Turn],
+    findings: Findings,
+    voices: list[Voice],
+    turn_table: pd.DataFrame | None,
+    options: ExportOptions,
+) -> dict[str, bytes]:
+    """The files every session gets, by name: moments.json, transcript.vtt, moments.vtt, turns.csv, moments.csv, summary.html.
+
+    turns       in order of start
+    turn_table  one row a turn, in the same order, or None
+    raises      ValueError when the turn table has another number of rows
+    """
+    return write_formats(Material(about, tuple(turns), findings, tuple(voices), turn_table), ALWAYS, options)
+
+
+def write_formats(material: Material, formats: Iterable[str], options: ExportOptions) -> dict[str, bytes]:
+    """The files of the formats asked for, by name.
+
+    raises   AttuneError (code "format-unknown") for a format that is not in `WRITERS`
+    """
+    chosen = tuple(formats)
+    check_formats(chosen)
+    return {name: write(material, options) for format in chosen for name, write in WRITERS[format].items()}
+
+
+def check_formats(formats: Iterable[str]) -> None:
+    """Raises AttuneError naming the first format that is not in `WRITERS`, and those that are."""
+    for format in formats:
+        if format not in WRITERS:
+            raise AttuneError(
+                f"unknown format {format!r}",
+                mend=f"choose from {', '.join(WRITERS)}",
+                code="format-unknown",
+            )
