@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "features": "print every measured column: unit, definition, source",
     "models": "list, fetch, verify or add weights",
     "evaluate": "measure against references: accuracy, speed and memory",
+    "init": "write a settings file with every default explained",
     "doctor": "check versions, weights, disk and store",
 }
 

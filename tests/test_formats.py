@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pipeline import formats
-from pipeline.records import Audio, AttuneError, Findings, Given, Repair, Turn, Word
+from pipeline.records import AttuneError, Audio, Findings, Given, Repair, Turn, Word
 
 WORDS = [Word(0.0, 0.5, "naïve <b>"), Word(0.5, 1.0, "“so”", 0.4, "S1")]
 

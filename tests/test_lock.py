@@ -20,7 +20,7 @@ with hold(Path(sys.argv[1])):
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def other(tmp_path):
     """Another process that holds the lock."""
     process = subprocess.Popen(

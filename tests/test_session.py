@@ -1,0 +1,191 @@
+"""The folder and its receipts, with small steps of the tests' own."""
+
+import errno
+from dataclasses import dataclass, replace
+
+import pytest
+
+from pipeline import formats, session
+from pipeline.records import About, AttuneError, Word
+from pipeline.session import Session, load_receipt, run_one, run_step, state_of
+from pipeline.steps import RECORDING, Step
+
+
+@dataclass(frozen=True)
+class Options:
+    text: str = "hello"
+
+
+calls = []
+
+
+def first_words(recording, options):
+    calls.append("words")
+    return [Word(0.0, 1.0, options.text)]
+
+
+def shout(words, options):
+    calls.append("given")
+    return [replace(word, text=word.text.upper()) for word in words]
+
+
+FIRST = Step("first", "", ("words.jsonl",), (RECORDING,), first_words, Options())
+SECOND = Step("second", "", ("loud.json",), (FIRST,), lambda words, options: shout(words, options), Options())
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A session whose recording lies beside it."""
+    calls.clear()
+    recording = tmp_path / "client name.wav"
+    recording.write_bytes(b"sound")
+    folder = tmp_path / "store" / "sessions" / "0123456789ab"
+    (folder / "receipts").mkdir(parents=True)
+    formats.write_atomic(folder / "about.json", formats.dump("about.json", About(folder.name, str(recording), 5.0)))
+    return Session(folder, {})
+
+
+def run_both(made):
+    return [run_step(made, FIRST), run_step(made, SECOND)]
+
+
+def test_a_second_run_does_nothing(made):
+    assert run_both(made) == ["made", "made"]
+    assert run_both(made) == ["reused", "reused"]
+    assert calls == ["words", "given"]
+
+
+def test_a_changed_option_remakes_what_depends_on_it(made):
+    run_both(made)
+    changed = Session(made.folder, {"first": {"text": "bye"}})
+    assert run_both(changed) == ["made", "made"]
+    assert formats.load(made.folder / "loud.json")[0]["text"] == "BYE"
+
+
+def test_identical_bytes_stop_the_ripple(made):
+    run_both(made)
+    again = replace(FIRST, version=2)
+    second = replace(SECOND, reads=(again,))
+    assert run_step(made, again) == "made"
+    assert run_step(made, second) == "reused"
+
+
+def test_the_sessions_own_decisions_win_over_the_clinics_settings(made):
+    (made.folder / "session.toml").write_text('[first]\ntext = "mine"\n')
+    clinic = Session(made.folder, {"first": {"text": "clinic"}})
+    assert clinic.options(FIRST).text == "mine"
+
+
+def test_a_missing_artefact_is_made_again(made):
+    run_both(made)
+    (made.folder / "loud.json").unlink()
+    assert run_both(made) == ["reused", "made"]
+
+
+def test_an_edited_artefact_is_not_overwritten(made):
+    run_both(made)
+    path = made.folder / "words.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"hello", b"hallo"))
+    with pytest.raises(AttuneError) as caught:
+        run_step(made, FIRST)
+    assert caught.value.code == "artefact-edited"
+    assert b"hallo" in path.read_bytes()
+
+
+def test_a_damaged_receipt_only_costs_the_step(made):
+    run_both(made)
+    (made.folder / "receipts" / "first.json").write_bytes(b"{")
+    assert run_both(made) == ["made", "reused"]
+
+
+def test_a_run_cut_off_before_the_receipt_is_made_again(made, monkeypatch):
+    """As after a kill between the artefact's and the receipt's rename: an old receipt must not vouch for new bytes."""
+    run_both(made)
+    changed = Session(made.folder, {"first": {"text": "bye"}})
+    real = formats.write_atomic
+
+    def cut_off(path, content):
+        if path.parent.name == "receipts":
+            raise KeyboardInterrupt
+        real(path, content)
+
+    monkeypatch.setattr(formats, "write_atomic", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run_step(changed, FIRST)
+    monkeypatch.setattr(formats, "write_atomic", real)
+    assert state_of(changed, FIRST) == "stale"
+    assert run_both(changed) == ["made", "made"]
+
+
+def test_a_step_without_sound_is_skipped_where_it_needs_some(tmp_path, made):
+    silent = replace(FIRST, needs_sound=True)
+    formats.write_atomic(made.folder / "about.json", formats.dump("about.json", About(made.id, "", 5.0)))
+    assert run_step(Session(made.folder, {}), silent) == "skipped"
+
+
+def test_the_receipt_says_what_was_seen(made):
+    run_both(made)
+    receipt = load_receipt(made, SECOND)
+    assert receipt.inputs == {"words.jsonl": load_receipt(made, FIRST).outputs["words.jsonl"]}
+    assert receipt.options == {"text": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "disk-full"), (errno.EROFS, "store-read-only"), (errno.EIO, "store-unreachable")],
+)
+def test_what_the_disk_refuses_is_told_plainly(made, monkeypatch, number, code):
+    def refuse(path, content):
+        raise OSError(number, "refused", str(path))
+
+    monkeypatch.setattr(formats, "write_atomic", refuse)
+    with pytest.raises(AttuneError) as caught:
+        run_step(made, FIRST)
+    assert caught.value.code == code
+    assert "client" not in str(caught.value)
+
+
+def test_an_unexpected_error_stays_in_the_sessions_folder(made):
+    def stumble(recording, options):
+        raise RuntimeError("I hate Mondays")
+
+    with pytest.raises(AttuneError) as caught:
+        run_one(made, replace(FIRST, make=stumble))
+    assert caught.value.code == "unexpected"
+    assert "Mondays" not in str(caught.value)
+    assert "Mondays" in made.problem.message
+
+
+def test_memory_that_runs_out_is_no_crash(made):
+    def greedy(recording, options):
+        raise MemoryError
+
+    with pytest.raises(AttuneError) as caught:
+        run_one(made, replace(FIRST, make=greedy))
+    assert caught.value.code == "out-of-memory"
+
+
+def test_a_recording_that_moved_is_said_so(made, tmp_path):
+    (tmp_path / "client name.wav").unlink()
+    with pytest.raises(AttuneError) as caught:
+        run_step(made, FIRST)
+    assert caught.value.code == "recording-gone"
+
+
+def test_a_new_run_clears_half_files_and_the_old_problem(made):
+    (made.folder / "words.jsonl.part").write_bytes(b"half")
+    session._note(made, "first", AttuneError("x", mend="y", code="z"))
+    with session.working(made):
+        assert not (made.folder / "words.jsonl.part").exists()
+        assert made.problem is None
+
+
+@pytest.mark.parametrize(("content", "code"), [(None, "no-such-file"), (b"", "empty-file")])
+def test_nothing_to_open_is_said_before_any_folder_is_made(tmp_path, content, code):
+    path = tmp_path / "recording.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AttuneError) as caught:
+        session.open_session(tmp_path / "store", path, [], {})
+    assert caught.value.code == code
+    assert not (tmp_path / "store").exists()
