@@ -58,15 +58,18 @@ def write_media(
     sound_from_s: float = 0.0,
     left_out_s: tuple[float, float] | None = None,
     fast_start: bool = False,
+    live: bool = False,
 ) -> Path:
     """Write `samples`, shape (n,) or (channels, n), as the container that the suffix names.
 
     picture_s      seconds of a grey picture beside the sound; 0 for none
     sound_from_s   timestamp of the first sample
     left_out_s     packets that start in this stretch are never written, as when a recorder drops them
+    fast_start     mp4: the index comes first
+    live           webm, mkv: as a browser records, with no duration in the header
     """
     samples = np.atleast_2d(samples).astype(np.float32)
-    options = {"movflags": "faststart"} if fast_start else {}
+    options = ({"movflags": "faststart"} if fast_start else {}) | ({"live": "1"} if live else {})
     with av.open(str(path), "w", format=container, options=options) as out:
         sound = out.add_stream(codec or CODECS[path.suffix], rate=rate_hz, layout=LAYOUTS[samples.shape[0]])
         picture = _add_picture(out) if picture_s else None
