@@ -7,26 +7,30 @@ from pathlib import Path
 
 from pipeline.commands import common
 from pipeline.commands.show import check_ready
+from pipeline.exports import WRITERS, Material, write_formats
 from pipeline.formats import write_atomic
 from pipeline.session import find_session, storing
+from pipeline.steps import EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
     parser.add_argument(
-        "--to", required=True, metavar="FORMAT,...", help="the formats, with commas between; see the README"
+        "--to", required=True, metavar="FORMAT,...", help=f"any of {', '.join(WRITERS)}, with commas between"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: exports/ in the session)")
     common.add_store(parser)
+    common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from pipeline.exports import export_session
-
-    session = find_session(args.store, args.session, {})
+    settings = common.read_settings(common.settings_path(args.store, args.settings))
+    session = find_session(args.store, args.session, settings)
     check_ready(session)
     out = args.out or session.folder / "exports"
-    files = export_session(session, [name.strip() for name in args.to.split(",")])
+    turns, found, voices, table = (session.load(step) for step in (TURNS, MOMENTS, VOICES, TURN_TABLE))
+    material = Material(session.about, tuple(turns), found, tuple(voices), table, str(out.resolve()))
+    files = write_formats(material, [name.strip() for name in args.to.split(",")], session.options(EXPORTS))
     with storing():
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -1,0 +1,120 @@
+"""The flows, on given transcripts: small, fast, the whole step table, no model but the catalogue's patterns."""
+
+import sqlite3
+
+import pytest
+
+from flows import context, environment, server
+from flows.context import Listener
+from pipeline.session import open_session
+from pipeline.settings import load_tables
+from pipeline.steps import STEPS
+from tests.e2e.harness import write_dialogue
+
+PATTERNS_ONLY = '[markers]\nembedder = "none"\n'
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory):
+    """Prefect's own test harness, its home in a temporary store."""
+    store = tmp_path_factory.mktemp("store")
+    settings = store / "attune.toml"
+    settings.write_text(PATTERNS_ONLY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment.os, "environ", environment.os.environ)
+        before = dict(environment.os.environ)
+        environment.prepare(store, settings)
+        from prefect.testing.utilities import prefect_test_harness
+
+        with prefect_test_harness(server_startup_timeout=180):
+            yield store
+        environment.os.environ.clear()
+        environment.os.environ.update(before)
+
+
+def opened(store, tmp_path, name="a client's name.json", repeat=1):
+    path = write_dialogue(tmp_path / name, repeat)
+    return open_session(store, None, [path], load_tables(store / "attune.toml"))
+
+
+def test_a_flow_walks_the_whole_table(prefect_server, tmp_path):
+    from flows.session import process_session
+
+    session, events = opened(prefect_server, tmp_path), []
+    with context.listening(Listener(events.append)):
+        state = process_session(session.id, return_state=True)
+    assert state.is_completed()
+    begun = [event.step for event in events if event.outcome is None]
+    assert begun == [step.name for step in STEPS if not step.needs_sound]
+    assert (session.folder / "moments.json").is_file()
+
+
+def test_a_second_flow_makes_nothing(prefect_server, tmp_path):
+    from flows.session import process_session
+
+    session, events = opened(prefect_server, tmp_path), []
+    process_session(session.id, return_state=True)
+    with context.listening(Listener(events.append)):
+        process_session(session.id, return_state=True)
+    assert {event.outcome for event in events} <= {"reused", "skipped"}
+
+
+def test_one_that_stops_does_not_stop_the_rest(prefect_server, tmp_path):
+    from flows.folder import process_folder
+
+    bad = opened(prefect_server, tmp_path, "bad.json", repeat=2)
+    good = opened(prefect_server, tmp_path, "good.json", repeat=3)
+    (bad.folder / "given.jsonl").write_bytes(b"not a line of a transcript\n")
+    state = process_folder([bad.id, good.id], return_state=True)
+    assert state.message == "1 of 2 ready"
+    assert bad.problem.code == "artefact-unreadable"
+    assert (good.folder / "summary.html").is_file()
+
+
+def test_a_step_that_stops_ends_the_flow_with_its_code_only(prefect_server, tmp_path):
+    from flows.session import process_session
+
+    session = opened(prefect_server, tmp_path, "bad.json", repeat=4)
+    (session.folder / "given.jsonl").write_bytes(b"not a line of a transcript\n")
+    state = process_session(session.id, return_state=True)
+    assert state.is_failed()
+    assert state.message == "artefact-unreadable"
+    assert state.data is None or not str(state.data).count("transcript")
+
+
+def test_runs_of_a_process_that_is_gone_are_swept(prefect_server, tmp_path):
+    from prefect import flow, tags
+    from prefect.client.orchestration import get_client
+    from prefect.states import Running
+
+    @flow
+    def left():
+        return None
+
+    with get_client(sync_client=True) as client:
+        gone = f"{server.TAG}:{2**22 + 1}@{server.socket.gethostname()}"
+        with tags():
+            dead = client.create_flow_run(left, state=Running(), tags=[gone])
+            alive = client.create_flow_run(left, state=Running(), tags=[server.own_tag()])
+        server.sweep_runs()
+        assert client.read_flow_run(dead.id).state.is_crashed()
+        assert client.read_flow_run(alive.id).state.is_running()
+
+
+def test_nothing_that_names_a_client_reaches_the_database(tmp_path):
+    """The same as in a run from the command line, seen in the database file itself."""
+    from tests.e2e.harness import attune
+
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "attune.toml").write_text(PATTERNS_ONLY)
+    path = write_dialogue(tmp_path / "Jane Doe 1984.json")
+    done = attune("process", "--transcript", path, "--store", store, "--offline")
+    assert done.returncode == 0, done.stderr
+    database = store / "prefect" / "prefect.db"
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("select count(*) from flow_run").fetchone()[0] == 2
+        told = "\n".join(connection.iterdump())
+    told += "".join(file.read_text() for file in store.glob("*.log"))
+    for secret in ("Jane", "Doe", "worksheet", "twins", str(tmp_path)):
+        assert secret not in told
