@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.features import pitch, spectrum
 from pipeline.features.pitch import FRAME_S
-from pipeline.records import Audio, AttuneError, Speech, Voice
+from pipeline.records import AttuneError, Audio, Speech, Voice
 
 if TYPE_CHECKING:
     import pandas as pd
