@@ -54,7 +54,7 @@ def build_exports(
     turn_table: pd.DataFrame | None,
     options: ExportOptions,
 ) -> dict[str, bytes]:
-    """The files every session gets, by name: moments.json, transcript.vtt, moments.vtt, turns.csv, moments.csv, summary.html.
+    """The files every session gets, by name: moments.json, both .vtt and both .csv files, summary.html.
 
     turns       in order of start
     turn_table  one row a turn, in the same order, or None

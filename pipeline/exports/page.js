@@ -7,6 +7,7 @@
   const playhead = document.getElementById("playhead");
   const keys = document.getElementById("keys");
   const cards = [...document.querySelectorAll(".card")];
+  const index = [...document.querySelectorAll(".index li")];
   const lines = [...document.querySelectorAll("#talk > li")];
   const starts = lines.map((line) => Number(line.dataset.start));
   if (!player) return;
@@ -74,6 +75,10 @@
   };
   player.addEventListener("timeupdate", () => {
     follow();
+    cards.forEach((card, k) => {
+      const inside = player.currentTime >= card.dataset.start && player.currentTime < card.dataset.end;
+      index[k].classList.toggle("on", inside);
+    });
     if (!playhead) return;
     const x = `${(100 * player.currentTime) / Number(drawing.dataset.length)}%`;
     playhead.setAttribute("x1", x);
@@ -90,16 +95,21 @@
     const link = card.querySelector(".when a");
     if (link) link.focus({ preventScroll: true });
   };
+  const skip = (seconds) => {
+    player.currentTime = Math.max(0, player.currentTime + seconds);
+  };
   const actions = {
     k: () => (broken ? play(0) : player.paused ? player.play().catch(() => {}) : player.pause()),
-    j: () => { player.currentTime = Math.max(0, player.currentTime - 5); },
-    l: () => { player.currentTime += 5; },
+    j: () => skip(-5),
+    l: () => skip(5),
+    J: () => skip(-30),
+    L: () => skip(30),
     n: () => go(1),
     p: () => go(-1),
   };
   document.addEventListener("keydown", (event) => {
     if (!keys.checked || event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = actions[event.key.toLowerCase()];
+    const action = actions[event.key] || actions[event.key.toLowerCase()];
     if (action) action();
   });
 })();

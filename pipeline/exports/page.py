@@ -19,25 +19,42 @@ SOUND_ONLY = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus", 
 MOST_LINES = 14  # of an excerpt; a longer one leaves out its middle, which the transcript has
 SURE = 0.75  # below it the role of a voice is shown as unsure; the notes use the same limit
 
+HOW_TO_READ = (
+    "The moments are places that may be worth a look, chosen by fixed rules from words, timing and, where it was "
+    "measured, voice. The tool does not see faces or posture. Stronger, some and weak evidence say how firmly a moment "
+    "stands when the rules are shaken a little, not how likely a rupture is. Numbers compare a person with their own "
+    "usual in this session. What happened, and what it meant, is for the people who were there and their supervisor "
+    "to say."
+)
+ABOUT_TRANSCRIPT = (
+    "<p class=quiet>Words with a <i class=doubt>dotted line</i> are those that the recogniser was unsure of.</p>"
+    "<label class=screen-only><input type=checkbox id=print-transcript checked> print it too</label>"
+)
+COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
 
 def write_page(material: Material, options: ExportOptions) -> bytes:
     """The whole page: moments by rank, the course of the session, the transcript. No request to anywhere else."""
     style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    beside = f"<div class=pair>{_unlinked(material, options)}{_voices(material)}</div>"
+    transcript = _transcript(material, options)
+    cards = "".join(_card(rank, m, material, options) for rank, m in enumerate(material.shown, start=1))
+    main, after = (cards, beside + transcript) if cards else (transcript, beside)
     body = "\n".join(
         [
             _header(material, options),
             _notes(material),
             _timeline(material),
-            f"<div class=desk>{_player(material, options)}<main id=moments>{_cards(material, options)}</main></div>",
-            f"<div class=pair>{_unlinked(material, options)}{_voices(material)}</div>",
-            _transcript(material, options),
+            f"<div class=desk>{_player(material, options)}<main id=moments>{main}</main></div>",
+            after,
             _footer(),
         ]
     )
     page = (
         '<!doctype html>\n<html lang=en>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">\n'
-        '<meta name=viewport content="width=device-width, initial-scale=1">\n<meta name=color-scheme content="light dark">\n'
+        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+        '<meta name=color-scheme content="light dark">\n'
         f"<title>Session {escape(material.about.session)}: moments worth a look</title>\n"
         f"<style>{style}</style>\n</head>\n<body>\n{body}\n<script>{script}</script>\n</body>\n</html>\n"
     )
@@ -58,15 +75,16 @@ def _hash(source: str) -> str:
 
 def _header(material: Material, options: ExportOptions) -> str:
     count = len(material.shown)
-    title = {0: "No moment crossed the line", 1: "One moment worth a look"}.get(count, f"{count} moments worth a look")
+    said = COUNTS[count] if count < len(COUNTS) else str(count)
+    title = f"{said} moment{'' if count == 1 else 's'} worth a look" if count else "No moment crossed the line"
     watching = sum(m.end - max(0.0, m.start - options.pre_roll_s) for m in material.shown)
     lede = f"A session of {_length(material.end_s)}."
     if count:
         lede += f" Watching what is marked takes about {_length(watching)}."
-    else:
+    elif not material.findings.notes:
         lede += " This does not mean that there was no rupture."
     return (
-        "<a class=skip href=#moments>Skip to the moments</a>"
+        f"<a class=skip href=#moments>Skip to the {'moments' if count else 'transcript'}</a>"
         f"<header class=top><p class=brand><b>attune</b> <span>session {escape(material.about.session)}</span></p>"
         f"<h1>{title}</h1><p class=lede>{lede}</p><p class=limit>{NOT_A_RISK_TOOL}</p></header>"
     )
@@ -82,7 +100,10 @@ def _notes(material: Material) -> str:
     if not material.findings.notes:
         return ""
     notes = "".join(f"<li>{escape(note[:1].upper() + note[1:])}.</li>" for note in material.findings.notes)
-    return f"<section class=notes aria-labelledby=notes-title><h2 id=notes-title>Please read first</h2><ul>{notes}</ul></section>"
+    return (
+        "<section class=notes aria-labelledby=notes-title><h2 id=notes-title>Please read first</h2>"
+        f"<ul>{notes}</ul></section>"
+    )
 
 
 def _timeline(material: Material) -> str:
@@ -108,7 +129,7 @@ def _player(material: Material, options: ExportOptions) -> str:
 def _screen(material: Material) -> str:
     path = material.about.recording
     if not path:
-        return "<p class=quiet>This session comes from a transcript alone: there is nothing to play.</p>"
+        return "<p class='quiet silent'>This session comes from a transcript alone: there is nothing to play.</p>"
     sound = file_name(path).lower().endswith(SOUND_ONLY)
     element = "audio" if sound else "video"
     return (
@@ -119,7 +140,8 @@ def _screen(material: Material) -> str:
         "The times below still hold.</p>"
         "<label class=choose>Choose the recording<input id=choose type=file accept='audio/*,video/*'></label></div>"
         "<p class=keys><label><input id=keys type=checkbox checked> Keys:</label> <kbd>K</kbd> play or pause, "
-        "<kbd>J</kbd> <kbd>L</kbd> 5 s back or on, <kbd>N</kbd> <kbd>P</kbd> next or previous moment</p>"
+        "<kbd>J</kbd> <kbd>L</kbd> 5 s back or on, <kbd>N</kbd> <kbd>P</kbd> next or previous moment, "
+        "<kbd>Enter</kbd> plays it</p>"
     )
 
 
@@ -128,13 +150,6 @@ def _badge(rank: int, moment: Moment) -> str:
         f'<svg class="badge {moment.kind}" width=28 height=28 viewBox="-14 -14 28 28" aria-hidden=true>'
         f"{SHAPES[moment.kind]}<text y=4.5 text-anchor=middle>{rank}</text></svg>"
     )
-
-
-def _cards(material: Material, options: ExportOptions) -> str:
-    cards = "".join(_card(rank, m, material, options) for rank, m in enumerate(material.shown, start=1))
-    if not cards:
-        return "<p class=none>Nothing in this session passed the limits. The whole transcript is below.</p>"
-    return cards
 
 
 def _card(rank: int, moment: Moment, material: Material, options: ExportOptions) -> str:
@@ -147,7 +162,8 @@ def _card(rank: int, moment: Moment, material: Material, options: ExportOptions)
         label=f"{short(moment.start)} to {short(moment.end)}",
     )
     return (
-        f'<article class=card id=m{rank} aria-labelledby=m{rank}-title data-peak="{moment.peak:.3f}">'
+        f"<article class=card id=m{rank} aria-labelledby=m{rank}-title "
+        f'data-start="{moment.start:.3f}" data-end="{moment.end:.3f}">'
         f"<header>{_badge(rank, moment)}<div><h2 id=m{rank}-title>{KINDS[moment.kind]}</h2>{closest}</div>"
         f"<div class=when>{play}<p class=band>{_band(moment)}</p></div></header>"
         f"<div class=body>{_excerpt(moment, material, options)}<div class=reasons>"
@@ -159,7 +175,8 @@ def _card(rank: int, moment: Moment, material: Material, options: ExportOptions)
 
 def _band(moment: Moment) -> str:
     filled = {"weak": 1, "some": 2, "stronger": 3}.get(moment.band, 0)
-    return f"<span class=dots aria-hidden=true>{'●' * filled}{'○' * (3 - filled)}</span> {escape(BANDS.get(moment.band, moment.band))}"
+    said = escape(BANDS.get(moment.band, moment.band))
+    return f"<span class=dots aria-hidden=true>{'●' * filled}{'○' * (3 - filled)}</span> {said}"
 
 
 def _reasons(title: str, reasons: Sequence[str], none: str) -> str:
@@ -264,17 +281,13 @@ def _voice(voice: Voice) -> str:
 
 
 def _transcript(material: Material, options: ExportOptions) -> str:
+    title = "<h2 id=transcript-title>Transcript</h2>"
     lines = "".join(_transcript_line(k, material, options) for k in range(len(material.turns)))
-    inside = (
-        f"<ol class=talk id=talk>{lines}</ol>" if lines else "<p class=none>No words were found in this session.</p>"
-    )
-    return (
-        "<section class=transcript aria-labelledby=transcript-title>"
-        "<header><h2 id=transcript-title>Transcript</h2>"
-        "<p class=quiet>Words with a <i class=doubt>dotted line</i> are those that the recogniser was unsure of.</p>"
-        "<label class=screen-only><input type=checkbox id=print-transcript checked> print it too</label></header>"
-        f"{inside}</section>"
-    )
+    if lines:
+        inside = f"<header>{title}{ABOUT_TRANSCRIPT}</header><ol class=talk id=talk>{lines}</ol>"
+    else:
+        inside = f"{title}<p class=none>No words were found in this session.</p>"
+    return f"<section class=transcript aria-labelledby=transcript-title>{inside}</section>"
 
 
 def _transcript_line(k: int, material: Material, options: ExportOptions) -> str:
@@ -290,9 +303,5 @@ def _transcript_line(k: int, material: Material, options: ExportOptions) -> str:
 
 def _footer() -> str:
     return (
-        "<footer class=end><p><b>How to read this.</b> The moments are places that may be worth a look, chosen by fixed "
-        "rules from words, timing and, where it was measured, voice. The tool does not see faces or posture. "
-        "Stronger, some and weak evidence say how firmly a moment stands when the rules are shaken a little, "
-        "not how likely a rupture is. Numbers compare a person with their own usual in this session. What happened, and what it meant, "
-        f"is for the people who were there and their supervisor to say.</p><p class=limit>{NOT_A_RISK_TOOL}</p></footer>"
+        f"<footer class=end><p><b>How to read this.</b> {HOW_TO_READ}</p><p class=limit>{NOT_A_RISK_TOOL}</p></footer>"
     )

@@ -72,7 +72,7 @@ def write_turns(material: Material, options: ExportOptions) -> bytes:
 
 
 def write_moments(material: Material, options: ExportOptions) -> bytes:
-    """One row a moment, by rank, the audit clip last. Several reasons or repairs in one cell stand on lines of their own."""
+    """One row a moment, by rank, the audit clip last. Several reasons or repairs in a cell have a line each."""
     rows = (_moment_row(rank, moment) for rank, moment in enumerate(material.findings.moments, start=1))
     return _file(MOMENT_COLUMNS, rows, options)
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.exports.clock import short
 from pipeline.exports.markup import escape
 from pipeline.exports.material import Material
 from pipeline.exports.wording import KINDS, ROLES, headline, repair_line
-from pipeline.intervals import HasTimes, merge, total_s
+from pipeline.intervals import HasTimes, Span, merge, overlap_s, total_s
 from pipeline.records import Kind, Moment, Role
 
 LANE = 32  # height of a lane of moments, pixels
-VOICE = 24  # height of a lane of speech
+VOICE = 34  # height of a lane of speech
 AXIS = 26
 TICKS_S = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
-MOST_TICKS = 12
-JOIN_S = 1.0  # turns of one person this close are drawn as one bar
+MOST_TICKS = 9
+MOST_BINS = 160  # bars of a lane of speech: about five pixels each
+LEAST_BIN_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,34 @@ def _repair_lane(material: Material) -> Lane:
 
 
 def _voice_lane(role: Role, material: Material) -> Lane:
-    turns = [turn for turn in material.turns if turn.role == role]
-    floor = merge((turn for turn in turns if not turn.backchannel), gap=JOIN_S)
-    brief = [turn for turn in turns if turn.backchannel]
-    spoken = total_s(turn for turn in material.turns if not turn.backchannel)
-    share = f"{100 * total_s(floor) / spoken:.0f} % of the talking" if spoken and floor else "not heard"
-    bars = _bars(floor, material.end_s, 5, 14) + _bars(brief, material.end_s, 9.5, 5)
+    floor = {r: merge(t for t in material.turns if t.role == r and not t.backchannel) for r in ROLES}
+    spoken = sum(total_s(spans) for spans in floor.values())
+    share = f"{100 * total_s(floor[role]) / spoken:.0f} % of the talking" if floor[role] else "not heard"
+    bars = "".join(_bars(floor[role], material.end_s, hanging=role != "therapist"))
     return Lane(ROLES[role], share, VOICE, f"<g class={role}>{bars}</g>")
 
 
-def _bars(spans: Iterable[HasTimes], end_s: float, y: float, height: float) -> str:
-    return "".join(f"<rect {_span(span, end_s)} y={y:g} height={height:g} />" for span in spans)
+def _bars(floor: list[Span], end_s: float, *, hanging: bool) -> Iterator[str]:
+    """A bar for each stretch of the session, as high as the share of it in which the person holds the floor.
+
+    The therapist's bars stand on the line between the two lanes and the client's hang from it.
+    """
+    bin_s = max(LEAST_BIN_S, end_s / MOST_BINS)
+    at, k = 0.0, 0
+    while at < end_s:
+        stretch = Span(at, min(end_s, at + bin_s))
+        while k < len(floor) and floor[k].end <= at:
+            k += 1
+        # the spans are merged and in order, so that only those from k on can reach into the stretch
+        inside = itertools.takewhile(lambda span, end=stretch.end: span.start < end, itertools.islice(floor, k, None))
+        height = (VOICE - 3) * sum(overlap_s(span, stretch) for span in inside) / (stretch.end - stretch.start)
+        if height > 0.0:
+            y = 0.5 if hanging else VOICE - height - 0.5
+            yield (
+                f'<rect x="{_percent(at, end_s)}" width="{92 * (stretch.end - at) / end_s:.3f}%" '
+                f'y="{y:.1f}" height="{height:.1f}" />'
+            )
+        at += bin_s
 
 
 def _shades(material: Material, height: int) -> str:
