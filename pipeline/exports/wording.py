@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.alliance.catalogue import load_catalogue
+from functools import cache
+from importlib.resources import files
+
 from pipeline.exports.text import one_line
 from pipeline.records import Moment, Repair
 
@@ -12,10 +14,19 @@ ROLES = {"therapist": "Therapist", "client": "Client", "other": "Other"}
 BANDS = {"stronger": "stronger evidence", "some": "some evidence", "weak": "weak evidence"}
 
 
+@cache
+def _labels() -> dict[str, str]:
+    """Marker id -> its words for people, from the catalogue's data alone: an export needs none of its rules."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    bank = yaml.load((files("pipeline.alliance") / "markers.yaml").read_text(encoding="utf-8"), Loader=loader)
+    return {row["id"]: row["supervisor_label"] for row in bank["markers"]}
+
+
 def marker_label(marker: str) -> str:
     """The catalogue's short neutral words for a marker; the id itself where the catalogue does not know it."""
-    entry = load_catalogue().entries.get(marker)
-    return one_line(entry.label if entry else marker)
+    return one_line(_labels().get(marker, marker))
 
 
 def headline(moment: Moment) -> str:

@@ -1,0 +1,260 @@
+"""Every exported format is opened by a reader that was not written here."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import opentimelineio
+import pandas as pd
+import parselmouth
+import pytest
+import srt
+import webvtt
+from hypothesis import given, settings
+from parselmouth.praat import call
+from pympi.Elan import Eaf
+
+from pipeline.exports import WRITERS, ExportOptions, Material, write_formats
+from pipeline.exports.text import one_line, token
+from pipeline.records import About, Findings, Turn, Word
+from tests.exported import ABOUT, AUDIT, FINDINGS, TABLE, TURNS, VOICES, any_text, spoken_session
+
+MATERIAL = Material(ABOUT, tuple(TURNS), FINDINGS, tuple(VOICES), TABLE, "/clinic/out")
+EMPTY = Material(About("0", "", 0.0), (), Findings((), (), ()), ())
+
+
+def files_of(material: Material, *formats: str) -> dict[str, bytes]:
+    return write_formats(material, formats, ExportOptions())
+
+
+def spoken(role: str) -> str:
+    return " ".join(turn.text for turn in TURNS if turn.role == role)
+
+
+def test_every_format_writes_an_empty_session() -> None:
+    names = [name for files in WRITERS.values() for name in files]
+    assert list(files_of(EMPTY, *WRITERS)) == names
+    assert len(set(names)) == len(names)
+
+
+# --- WebVTT and SRT -------------------------------------------------------------------------------------------------
+
+
+def captions_of(content: bytes) -> list[webvtt.Caption]:
+    return list(webvtt.from_buffer(io.StringIO(content.decode())))
+
+
+def test_webvtt_captions_have_voices() -> None:
+    captions = captions_of(files_of(MATERIAL, "vtt")["transcript.vtt"])
+    assert {caption.voice for caption in captions} == {"Therapist", "Client", "Other"}
+    by_voice = " ".join(caption.text.replace("\n", " ") for caption in captions if caption.voice == "Client")
+    assert by_voice == spoken("client")
+    starts = [caption.start_in_seconds for caption in captions]
+    assert starts == sorted(starts)
+
+
+def test_webvtt_chapters_follow_one_another() -> None:
+    overlapping = replace(FINDINGS.moments[1], end=12.0)
+    material = replace(MATERIAL, findings=replace(FINDINGS, moments=(FINDINGS.moments[0], overlapping, AUDIT)))
+    content = files_of(material, "vtt")["moments.vtt"]
+    chapters = captions_of(content)
+    assert [(c.start, c.end) for c in chapters] == [
+        ("00:00:01.000", "00:00:08.000"),
+        ("00:00:08.000", "00:00:15.900"),
+    ]
+    assert chapters[1].text.startswith("Possible withdrawal: ")
+    assert b"does not look for suicide" in content
+
+
+def test_srt() -> None:
+    captions = list(srt.parse(files_of(MATERIAL, "srt")["transcript.srt"].decode()))
+    assert [caption.index for caption in captions] == list(range(1, len(captions) + 1))
+    assert captions[0].start.total_seconds() == 1.0
+    assert captions[0].content.replace("\n", " ") == f"Therapist: {TURNS[0].text}"
+
+
+@given(any_text)
+@settings(max_examples=80, deadline=None)
+def test_any_text_is_one_caption_each(text: str) -> None:
+    turns, findings, about, voices = spoken_session(text)
+    files = files_of(Material(about, tuple(turns[1:]), findings, tuple(voices)), "vtt", "srt")
+    body = files["transcript.vtt"].decode().removeprefix("WEBVTT\n")
+    assert body.count("-->") == body.count("<v Client>") == body.count("</v>")
+    assert body.count("<") == 2 * body.count("-->")
+    assert captions_of(files["transcript.vtt"])[-1].text.split("\n")[-1].endswith("kept")
+    assert len(captions_of(files["moments.vtt"])) == 1
+    captions = list(srt.parse(files["transcript.srt"].decode()))
+    assert captions[-1].content.endswith("kept")
+    assert len(captions) == body.count("-->")
+
+
+# --- RTTM, CTM ------------------------------------------------------------------------------------------------------
+
+
+def test_rttm(tmp_path: Path) -> None:
+    from pyannote.database.util import load_rttm
+
+    path = tmp_path / "speech.rttm"
+    path.write_bytes(files_of(MATERIAL, "rttm")["speech.rttm"])
+    annotation = load_rttm(str(path))["7c120c39db3e"]
+    assert set(annotation.labels()) == {"therapist", "client", "O"}
+    said = sum(turn.end - turn.start for turn in TURNS if turn.role == "client")
+    assert annotation.label_duration("client") == pytest.approx(said, abs=0.01)
+
+
+def test_rttm_leaves_out_a_silence_inside_a_turn() -> None:
+    words = (Word(0.0, 1.0, "Well"), Word(1.3, 2.0, "yes"), Word(6.0, 7.0, "no"))
+    material = replace(MATERIAL, turns=(Turn(0.0, 7.0, "A", "client", words),))
+    lines = files_of(material, "rttm")["speech.rttm"].decode().splitlines()
+    assert [tuple(line.split()[3:5]) for line in lines] == [("0.000", "2.000"), ("6.000", "1.000")]
+
+
+def test_ctm() -> None:
+    table = pd.read_csv(io.BytesIO(files_of(MATERIAL, "ctm")["words.ctm"]), sep=" ", header=None)
+    assert table.shape[1] == 6
+    assert table[2].is_monotonic_increasing
+    assert sorted(table[4]) == sorted(word.text for turn in TURNS for word in turn.words)
+    assert set(table[5]) == {0.9, 0.3}
+
+
+@given(any_text)
+@settings(max_examples=80, deadline=None)
+def test_any_text_keeps_the_fields_of_a_line(text: str) -> None:
+    turns, findings, about, voices = spoken_session(text)
+    files = files_of(Material(replace(about, session=text), tuple(turns), findings, tuple(voices)), "rttm", "ctm")
+    for name, fields in (("speech.rttm", 10), ("words.ctm", 6)):
+        lines = files[name].decode().split("\n")
+        assert lines.pop() == ""
+        assert {len(line.split()) for line in lines} == {fields}
+    assert " " not in token(text)
+
+
+# --- TextGrid and ELAN ----------------------------------------------------------------------------------------------
+
+
+def praat_tiers(content: bytes, folder: Path) -> dict[str, list[tuple[float, float, str]]]:
+    path = folder / "session.TextGrid"
+    path.write_bytes(content)
+    grid = parselmouth.read(str(path))
+    tiers = {}
+    for number in range(1, call(grid, "Get number of tiers") + 1):
+        intervals = range(1, call(grid, "Get number of intervals", number) + 1)
+        tiers[call(grid, "Get tier name", number)] = [
+            (
+                call(grid, "Get starting point", number, k),
+                call(grid, "Get end point", number, k),
+                call(grid, "Get label of interval", number, k),
+            )
+            for k in intervals
+        ]
+    return tiers
+
+
+def test_textgrid_in_praat(tmp_path: Path) -> None:
+    tiers = praat_tiers(files_of(MATERIAL, "textgrid")["session.TextGrid"], tmp_path)
+    assert list(tiers) == [
+        "therapist turns",
+        "therapist words",
+        "client turns",
+        "client words",
+        "other turns",
+        "other words",
+        "possible withdrawal",
+        "possible confrontation",
+        "repair attempts",
+    ]
+    assert " ".join(text for _, _, text in tiers["client words"] if text) == spoken("client")
+    assert [(s, e) for s, e, text in tiers["possible withdrawal"] if text] == [(8.0, 15.9)]
+    for intervals in tiers.values():
+        assert (intervals[0][0], intervals[-1][1]) == (0.0, 40.0)
+        assert all(a[1] == b[0] for a, b in pairwise(intervals))
+
+
+def test_words_that_overlap_are_laid_side_by_side_and_none_is_lost(tmp_path: Path) -> None:
+    words = (Word(1.0, 3.0, "long"), Word(2.0, 4.0, "late"), Word(2.5, 3.5, "inside"), Word(5.0, 5.0, "empty"))
+    material = replace(MATERIAL, turns=(Turn(1.0, 5.0, "C", "client", words),))
+    files = files_of(material, "textgrid", "eaf")
+    laid = [row for row in praat_tiers(files["session.TextGrid"], tmp_path)["client words"] if row[2]]
+    assert laid == [(1.0, 3.0, "long"), (3.0, 4.0, "late inside empty")]
+
+
+def eaf_of(content: bytes, folder: Path) -> Eaf:
+    path = folder / "session.eaf"
+    path.write_bytes(content)
+    return Eaf(str(path))
+
+
+def test_eaf_in_pympi(tmp_path: Path) -> None:
+    eaf = eaf_of(files_of(MATERIAL, "eaf")["session.eaf"], tmp_path)
+    words = sorted(eaf.get_annotation_data_for_tier("therapist words"))
+    assert " ".join(word for _, _, word in words) == spoken("therapist")
+    assert [row[:2] for row in eaf.get_annotation_data_for_tier("possible confrontation")] == [(1000, 6200)]
+    assert len(eaf.get_annotation_data_for_tier("repair attempts")) == 2
+    (media,) = eaf.media_descriptors
+    assert media["RELATIVE_MEDIA_URL"] == media["MEDIA_URL"] == "../tape%20%26%20%3Cone%3E.mp4"
+    assert media["MIME_TYPE"] == "video/mp4"
+
+
+def test_eaf_is_in_the_order_its_schema_wants_and_its_references_hold() -> None:
+    root = ElementTree.fromstring(files_of(MATERIAL, "eaf")["session.eaf"])
+    kinds = list(dict.fromkeys(child.tag for child in root))
+    assert kinds == ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE"]
+    slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
+    ids = [annotation.get("ANNOTATION_ID") for annotation in root.iter("ALIGNABLE_ANNOTATION")]
+    assert len(ids) == len(set(ids))
+    for tier in root.iter("TIER"):
+        times = [
+            (slots[a.get("TIME_SLOT_REF1")], slots[a.get("TIME_SLOT_REF2")]) for a in tier.iter("ALIGNABLE_ANNOTATION")
+        ]
+        assert all(start < end for start, end in times)
+        assert all(a[1] <= b[0] for a, b in pairwise(times))
+
+
+def test_eaf_names_no_folder_when_it_is_not_told_where_it_lies() -> None:
+    content = files_of(replace(MATERIAL, folder=""), "eaf")["session.eaf"]
+    assert b'RELATIVE_MEDIA_URL="./tape%20%26%20%3Cone%3E.mp4"' in content
+    assert b"clinic" not in content
+
+
+@given(any_text)
+@settings(max_examples=60, deadline=None)
+def test_any_text_survives_in_tiers(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    turns, findings, about, voices = spoken_session(text)
+    folder = tmp_path_factory.mktemp("tiers")
+    files = files_of(Material(about, tuple(turns), findings, tuple(voices), None, str(folder)), "textgrid", "eaf")
+    eaf = eaf_of(files["session.eaf"], folder)
+    said = " ".join([one_line(text), "kept"]).strip()
+    assert [row[2] for row in eaf.get_annotation_data_for_tier("client turns")] == [said]
+    labels = praat_tiers(files["session.TextGrid"], folder)["client turns"]
+    # Praat counts in UTF-16, and so do not compare what it makes of the rarest signs
+    if all(ord(letter) < 0x10000 for letter in text):
+        assert [label for _, _, label in labels if label] == [said]
+
+
+# --- marks ----------------------------------------------------------------------------------------------------------
+
+
+def test_audacity_labels() -> None:
+    content = files_of(MATERIAL, "audacity")["moments.labels.txt"]
+    table = pd.read_csv(io.BytesIO(content), sep="\t", header=None, quoting=3)
+    assert table.shape == (4, 3)
+    assert table[0].tolist() == [1.0, 8.0, 18.0, 27.0]
+    assert table[2][1].startswith("Possible withdrawal: ")
+
+
+def test_edl_is_a_reel_of_the_moments_with_their_lead_in() -> None:
+    content = files_of(MATERIAL, "edl")["moments.edl"].decode()
+    timeline = opentimelineio.adapters.read_from_string(content, "cmx_3600", rate=25)
+    clips = list(timeline.find_clips())
+    spans = [
+        (clip.source_range.start_time.to_seconds(), clip.source_range.end_time_exclusive().to_seconds())
+        for clip in clips
+        if clip.parent().kind == opentimelineio.schema.TrackKind.Video
+    ]
+    assert spans == [(0.0, 6.2), (3.0, pytest.approx(15.9, abs=0.05))]
+    assert {clip.name for clip in clips} == {os.path.basename(ABOUT.recording)}
