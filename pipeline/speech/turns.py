@@ -1,0 +1,200 @@
+"""Turns: every word to one speaker, then what each person says until the other takes over.
+
+A diarizer's edges are a few tenths of a second off and words are not, so an edge is moved to where people change over:
+a gap between words or the end of a sentence. Listening sounds spoken while the other holds the floor become turns of
+their own and do not break the other's turn, so turns may overlap in time. Every word is in exactly one turn.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.intervals import overlap_s
+from pipeline.records import Speech, Turn, Voice, Word
+
+UNKNOWN = "speaker_1"  # whom words belong to where nobody was told apart
+SENTENCE_END = re.compile(r"""[.?!…]["'”’)]*$""")
+QUESTION_END = re.compile(r"""\?["'”’)]*$""")
+LISTENING_SOUNDS = frozenset("mm mhm mmhm mmm hm hmm mhmm mmhmm uhhuh ah aha oh huh".split())
+LISTENING_WORDS = frozenset(
+    "yeah yes yep yup right okay ok sure wow really exactly absolutely true no i see good".split()
+)
+LEAST_TURN_S = 0.01  # a turn of zero-length words still takes time: intervals are half-open
+
+
+@dataclass(frozen=True)
+class TurnsOptions:
+    """How words are laid out in turns."""
+
+    own_silence_s: float = 2.5  # a longer silence of one's own ends a turn; below the 3 s of therapist-pause-therapist
+    overlap_gap_s: float = 0.6  # talk that goes on within this while the other talks over it is still one turn
+    backchannel_words: int = 3  # most words in a backchannel
+    backchannel_s: float = 1.5  # longest backchannel, seconds
+    backchannel_pause_s: float = 1.0  # longest silence of the floor holder around a backchannel, besides its own length
+    switch_cost_s: float = 0.35  # seconds of speech that outweigh a change of speaker in the middle of a phrase
+    switch_at_gap_cost_s: float = 0.05  # the same where words leave a gap or a sentence ends
+    gap_s: float = 0.25  # a gap between words that makes a change of speaker likely
+
+
+def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: TurnsOptions | None = None) -> list[Word]:
+    """The words in order of start, each with a speaker.
+
+    A word that has a speaker keeps it. The others get the sequence of speakers that disagrees least with `speech`,
+    where each disagreement costs its seconds and each change of speaker costs more in mid-phrase than at a gap or the
+    end of a sentence. Where nobody speaks, the nearest speech counts. Without any speech all are `UNKNOWN`.
+    """
+    options = options or TurnsOptions()
+    ordered = sorted(words, key=lambda w: (w.start, w.end))
+    names = sorted({s.speaker for s in speech} | {w.speaker for w in ordered if w.speaker})
+    if len(names) < 2:
+        name = names[0] if names else UNKNOWN
+        return [word if word.speaker else replace(word, speaker=name) for word in ordered]
+    costs = _disagreement(ordered, speech, names)
+    switches = [_switch_cost(a, b, options) for a, b in zip(ordered, ordered[1:], strict=False)]
+    path = _cheapest_path(costs, switches)
+    return [w if w.speaker else replace(w, speaker=names[k]) for w, k in zip(ordered, path, strict=True)]
+
+
+def _disagreement(words: Sequence[Word], speech: Sequence[Speech], names: Sequence[str]) -> list[list[float]]:
+    """Seconds of each word in which somebody speaks but not this speaker; in the order of `names`."""
+    ordered = sorted(speech, key=lambda s: s.start)
+    starts = [s.start for s in ordered]
+    longest = max((s.end - s.start for s in ordered), default=0.0)
+    rows = []
+    for word in words:
+        if word.speaker:
+            rows.append([0.0 if name == word.speaker else float("inf") for name in names])
+            continue
+        low = bisect_right(starts, word.start - longest) - 1
+        near = ordered[max(0, low) : bisect_right(starts, word.end)]
+        shared = {name: 0.0 for name in names}
+        for span in near:
+            shared[span.speaker] += overlap_s(span, word)
+        if not any(shared.values()) and ordered:
+            shared[_nearest(word, ordered, starts)] = max(word.end - word.start, 0.1)
+        most = max(shared.values())
+        rows.append([most - shared[name] for name in names])
+    return rows
+
+
+def _nearest(word: Word, ordered: Sequence[Speech], starts: Sequence[float]) -> str:
+    at = bisect_right(starts, word.start)
+    around = ordered[max(0, at - 3) : at + 1]
+    return min(around, key=lambda s: (max(s.start - word.end, word.start - s.end, 0.0), s.start)).speaker
+
+
+def _switch_cost(a: Word, b: Word, options: TurnsOptions) -> float:
+    at_gap = b.start - a.end >= options.gap_s or SENTENCE_END.search(a.text)
+    return options.switch_at_gap_cost_s if at_gap else options.switch_cost_s
+
+
+def _cheapest_path(costs: Sequence[Sequence[float]], switches: Sequence[float]) -> list[int]:
+    """Index of the speaker of each word, by dynamic programming; the earlier name wins a tie."""
+    if not costs:
+        return []
+    total, back = list(costs[0]), []
+    for row, switch in zip(costs[1:], switches, strict=True):
+        best = min(range(len(total)), key=total.__getitem__)
+        back.append([k if total[k] <= total[best] + switch else best for k in range(len(total))])
+        total = [min(total[k], total[best] + switch) + row[k] for k in range(len(total))]
+    path = [min(range(len(total)), key=total.__getitem__)]
+    for step in reversed(back):
+        path.append(step[path[-1]])
+    return path[::-1]
+
+
+def build_turns(words: list[Word], speech: list[Speech], voices: list[Voice], options: TurnsOptions) -> list[Turn]:
+    """Lay the words out in turns.
+
+    words    any order; a word's own speaker, where it has one, is kept
+    voices   roles by speaker; a speaker without a voice has the role "other"
+    returns  turns in order of start, each with its words in order of start, no word lost or doubled.
+             A turn runs from its first word's start to its last word's end; turns of two people may overlap.
+    """
+    roles = {voice.speaker: voice.role for voice in voices}
+    runs = _runs(attribute_words(words, speech, options), options.own_silence_s)
+    turns: list[_Open] = []
+    for i, run in enumerate(runs):
+        before = _own_turn_before(turns, run.speaker)
+        if before is not None and _goes_on(before, run, turns, options):
+            before.extend(run.words)
+        else:
+            turns.append(_Open(run.words, _is_backchannel(runs, i, options)))
+    turns.sort(key=lambda t: (t.start, t.end))
+    return [
+        Turn(
+            t.start,
+            max(t.end, t.start + LEAST_TURN_S),
+            t.speaker,
+            roles.get(t.speaker, "other"),
+            tuple(t.words),
+            t.back,
+        )
+        for t in turns
+    ]
+
+
+class _Open:
+    """A turn that may still go on."""
+
+    def __init__(self, words: Sequence[Word], back: bool = False) -> None:
+        self.words = list(words)
+        self.back = back
+        self.speaker = self.words[0].speaker
+        self.start = self.words[0].start
+        self.end = max(word.end for word in self.words)
+
+    def extend(self, words: Sequence[Word]) -> None:
+        self.words += words
+        self.end = max(self.end, *(word.end for word in words))
+
+
+def _runs(words: Sequence[Word], own_silence_s: float) -> list[_Open]:
+    """Words of one speaker in a row, cut where that speaker is silent for long."""
+    runs: list[_Open] = []
+    for word in words:
+        last = runs[-1] if runs else None
+        if last and last.speaker == word.speaker and word.start - last.end < own_silence_s:
+            last.extend([word])
+        else:
+            runs.append(_Open([word]))
+    return runs
+
+
+def _own_turn_before(turns: Sequence[_Open], speaker: str) -> _Open | None:
+    return next((turn for turn in reversed(turns) if turn.speaker == speaker), None)
+
+
+def _goes_on(turn: _Open, run: _Open, turns: Sequence[_Open], options: TurnsOptions) -> bool:
+    """Whether `run` continues its speaker's `turn`: nothing but backchannels or talk over it came between."""
+    silence = run.start - turn.end
+    between = [other for other in turns[turns.index(turn) + 1 :] if other.speaker != turn.speaker]
+    if turn.back or not between or silence >= options.own_silence_s:
+        return False
+    if all(other.back for other in between):
+        return True
+    inside = any(other.start >= turn.end and other.end <= run.start for other in between if not other.back)
+    return not inside and silence < options.overlap_gap_s
+
+
+def _is_backchannel(runs: Sequence[_Open], i: int, options: TurnsOptions) -> bool:
+    """A short listening sound or word between two runs of one other speaker, who had not handed over the floor."""
+    if not 0 < i < len(runs) - 1:
+        return False
+    before, run, after = runs[i - 1 : i + 2]
+    length = run.end - run.start
+    if before.speaker != after.speaker or len(run.words) > options.backchannel_words or length > options.backchannel_s:
+        return False
+    if after.start - before.end > min(length + options.backchannel_pause_s, options.own_silence_s):
+        return False
+    last = before.words[-1].text
+    said = [re.sub(r"[^a-z]", "", word.text.lower()) for word in run.words]
+    if QUESTION_END.search(last) and run.start >= before.end:
+        return False
+    if all(word in LISTENING_SOUNDS for word in said):
+        return True
+    unfinished = run.start < before.end or not SENTENCE_END.search(last)
+    return unfinished and all(word in LISTENING_SOUNDS or word in LISTENING_WORDS for word in said)
