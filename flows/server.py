@@ -16,6 +16,7 @@ from pathlib import Path
 
 TAG = "attune-process"
 NOTE = "server.json"
+MOST = 200  # flow runs looked at in one sweep; the most that a server gives at once
 
 
 def own_tag() -> str:
@@ -83,12 +84,13 @@ def sweep_runs() -> int:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
     from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
     from prefect.states import Crashed
 
     running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
     swept_runs = 0
     with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=running):
+        for run in client.read_flow_runs(flow_run_filter=running, sort=FlowRunSort.START_TIME_ASC, limit=MOST):
             if any(_is_gone(tag) for tag in run.tags):
                 client.set_flow_run_state(run.id, Crashed(message="process gone"), force=True)
                 swept_runs += 1
