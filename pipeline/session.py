@@ -176,12 +176,29 @@ def check_file(path: Path) -> None:
 
 
 def _open_given(folder: Path, given: Sequence[Path]) -> None:
-    if not given:
-        return
+    if given:
+        write_if_changed(folder / "given.jsonl", formats.dump("given.jsonl", load_lines(given)))
+
+
+def load_lines(given: Sequence[Path]) -> list[Given]:
+    """The lines of a transcript, of a speaker file, or of a transcript with the speakers of the other file.
+
+    raises   AttuneError for more files than that, or two of one kind
+    """
     from pipeline.speech.engines.given import combine_given, load_given
 
-    lines = [load_given(path) for path in given]
-    write_if_changed(folder / "given.jsonl", formats.dump("given.jsonl", combine_given(*lines)))
+    files = [load_given(path) for path in given]
+    if len(files) == 1:
+        return files[0]
+    words = [lines for lines in files if any(line.text for line in lines)]
+    speakers = [lines for lines in files if lines not in words]
+    if (len(words), len(speakers)) != (1, 1):
+        raise AttuneError(
+            f"{len(words)} transcripts and {len(speakers)} speaker files were given for one session",
+            mend="give one of each at most",
+            code="transcripts-too-many",
+        )
+    return combine_given(words[0], speakers[0])
 
 
 def _open_about(session: Session, recording: Path | None) -> None:
@@ -252,7 +269,7 @@ def _input(session: Session, read: Source | Step) -> Iterator[tuple[str, str]]:
         yield read.name, models.sha256_of(path) if path.is_file() else ABSENT
     else:
         receipt = load_receipt(session, read)
-        yield read.name, receipt.outputs[read.makes[0]] if receipt else ABSENT
+        yield read.makes[0], receipt.outputs[read.makes[0]] if receipt else ABSENT
 
 
 def load_receipt(session: Session, step: Step) -> Receipt | None:
