@@ -262,10 +262,10 @@ def _lines_of(cues: list[_Cue]) -> list[Given]:
     lines: list[Given] = []
     speaker: str | None = None
     for cue in cues:
-        pieces = [piece for line in cue.lines for piece in _pieces(line, names)]
+        speaker = speaker if names else None  # a label holds until the next one, a voice until the end of its cue
         joined: list[_Piece] = []
-        for piece in pieces:
-            speaker = piece.speaker or (speaker if names else None)
+        for piece in (piece for line in cue.lines for piece in _pieces(line, names)):
+            speaker = piece.speaker or speaker
             if joined and joined[-1].speaker == speaker:
                 joined[-1] = _Piece(speaker, f"{joined[-1].text} {piece.text}")
             else:
@@ -294,9 +294,10 @@ def _names_in_use(cues: list[_Cue]) -> frozenset[str]:
 
     A label is a name where it says a role or comes back; and all are where every cue starts with one.
     """
-    heads = [LABEL.match(_untagged(line)) for cue in cues for line in cue.lines]
-    labels = Counter(head[1] for head in heads if head)
-    if sum(labels.values()) >= len(cues) > 0:
+    filled = [cue.lines for cue in cues if any(line.strip() for line in cue.lines)]
+    heads = [[LABEL.match(_untagged(line)) for line in lines] for lines in filled]
+    labels = Counter(head[1] for line_heads in heads for head in line_heads if head)
+    if all(line_heads[0] for line_heads in heads):
         return frozenset(labels)
     return frozenset(label for label, count in labels.items() if count > 1 or role_of(label))
 
@@ -478,7 +479,7 @@ def _read_json_turn(turn: Any, where: str) -> Given:
         if not isinstance(turn.get(key), int | float):
             raise _fail(where, f"{key!r} should be a number of seconds", "transcript-time")
     speaker = _json_string(turn, "speaker", where)
-    text = _json_string(turn, "text", where)
+    text = _json_string(turn, "text" if "text" in turn else "word", where)
     return Given(
         *_interval(turn["start"], turn["end"], where),
         speaker,
