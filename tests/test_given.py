@@ -11,7 +11,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from pipeline.records import AttuneError, Given, Word
-from pipeline.speech.engines.given import READERS, combine_given, load_given, role_of
+from pipeline.speech.engines.given import READERS, combine_given, load_given
+from pipeline.speech.transcripts.names import role_of
 
 
 def read(tmp_path, suffix: str, content: str | bytes) -> list[Given]:
