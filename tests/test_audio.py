@@ -6,6 +6,7 @@ import os
 from fractions import Fraction
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,6 +84,36 @@ def test_any_rate_becomes_16_khz(tmp_path, rate_hz):
     assert 20 * np.log10(np.sqrt(2) * middle.std() / 0.5) == pytest.approx(0.0, abs=0.1)
     spectrum = np.abs(np.fft.rfft(middle))
     assert spectrum.argmax() / 2.0 == pytest.approx(1000.0, abs=0.5)
+
+
+def test_telephone(tmp_path):
+    path = write_media(tmp_path / "call.wav", pips(SECONDS, PIPS, 8000), 8000, codec="pcm_mulaw")
+    assert onsets_s(decoded(path).samples[0], RATE_HZ) == pytest.approx(PIPS, abs=0.003)
+
+
+def test_a_format_that_changes_on_the_way(tmp_path):
+    """As when a call switches headsets: 48 kHz mono, then 44.1 kHz stereo, then mono again."""
+
+    def frames(sound: np.ndarray, rate_hz: int, layout: str, from_s: float):
+        sound = np.atleast_2d(sound)
+        for at in range(0, sound.shape[1], 1024):
+            made = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[:, at : at + 1024]), "fltp", layout)
+            made.sample_rate, made.time_base = rate_hz, Fraction(1, rate_hz)
+            made.pts = at + round(from_s * rate_hz)
+            yield made
+
+    tape = audio._Tape(1.0)
+    both = np.stack([pips(2.0, [0.5], 44100), pips(2.0, [1.0], 44100)])
+    parts = [
+        (pips(2.0, [1.0]), 48000, "mono", 0.0),
+        (both, 44100, "stereo", 2.0),
+        (pips(2.0, [1.5]), 48000, "mono", 4.0),
+    ]
+    audio._lay_down((made for part in parts for made in frames(*part)), tape, 0.0, OPTIONS)
+    samples = tape.samples()
+    assert samples.shape == (2, pytest.approx(6 * RATE_HZ, abs=2))
+    assert onsets_s(samples[0], RATE_HZ) == pytest.approx([1.0, 2.5, 5.5], abs=0.003)
+    assert onsets_s(samples[1], RATE_HZ) == pytest.approx([1.0, 3.0, 5.5], abs=0.003)
 
 
 def test_what_16_khz_cannot_hold_does_not_fold_back(tmp_path):
