@@ -92,6 +92,25 @@ def test_text_after_an_empty_line_stays_with_its_cue(tmp_path):
     assert [line.text for line in lines] == ["One two"]
 
 
+def test_cues_without_empty_lines_between_them(tmp_path):
+    content = "1\n00:00:01,000 --> 00:00:02,000\nOne --> two\n2\n00:00:03,000 --> 00:00:04,000\nThree\n"
+    assert [(line.start, line.text) for line in read(tmp_path, ".srt", content)] == [(1, "One --> two"), (3, "Three")]
+    vtt = "WEBVTT\n00:00:01.000 --> 00:00:02.000\nOne\ntwo\n00:00:03.000 --> 00:00:04.000\nThree\n"
+    assert [(line.start, line.text) for line in read(tmp_path, ".vtt", vtt)] == [(1, "One two"), (3, "Three")]
+
+
+def test_a_phrase_that_comes_back_is_no_name(tmp_path):
+    said = ["I said: no.", "And then?", "I said: no.", *["It went on."] * 10]
+    content = "".join(f"00:00:{i:02},000 --> 00:00:{i + 1:02},000\n{text}\n\n" for i, text in enumerate(said))
+    assert {line.speaker for line in read(tmp_path, ".srt", content)} == {None}
+
+
+def test_names_given_only_where_the_speaker_changes(tmp_path):
+    said = ["Ann: Hello.", "How are you?", "Bob: Fine.", "I think.", "Ann: Good.", "Bob: Yes."]
+    content = "".join(f"00:00:{i:02},000 --> 00:00:{i + 1:02},000\n{text}\n\n" for i, text in enumerate(said))
+    assert [line.speaker for line in read(tmp_path, ".srt", content)] == ["Ann", "Ann", "Bob", "Bob", "Ann", "Bob"]
+
+
 LONG_TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"
 

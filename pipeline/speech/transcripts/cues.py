@@ -6,7 +6,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from pipeline.records import Given
@@ -19,6 +19,8 @@ VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:\s+([^>]*))?>")
 TAG = re.compile(r"</?(?:c|i|b|u|v|lang|ruby|rt|font)(?:[.\s][^>]*)?>|<[\d:.]+>|\{\\[^}]*\}", re.IGNORECASE)
 # "Anna Smith: ", "T: ", "Client 2: ": at most four words of a name, then a colon and a space or the line's end
 LABEL = re.compile(r"\s*\[?([^\W\d_][\w.'’()-]*(?: [\w.'’()-]+){0,3})\]?:(?:\s+|$)")
+
+LABELLED = 0.2  # captions that name a speaker only when the speaker changes still name one this often
 
 
 class _Cue(NamedTuple):
@@ -36,30 +38,38 @@ def read_vtt(text: str) -> list[Given]:
     """Voices (`<v Name>`) name the speaker; otherwise a "Name: " before the words does, as Zoom writes it."""
     if not re.match(r"WEBVTT(?:[ \t\n]|$)", text):
         raise unfit("line 1", "a WebVTT file starts with WEBVTT")
-    return _lines_of(list(_cues(text, header=True)))
+    return _lines_of(_cues(text, header=True))
 
 
 def read_srt(text: str) -> list[Given]:
     """A "Name: " before the words names the speaker of this cue and of the unnamed ones after it."""
-    return _lines_of(list(_cues(text, header=False)))
+    return _lines_of(_cues(text, header=False))
 
 
-def _cues(text: str, header: bool) -> Iterator[_Cue]:
+def _cues(text: str, header: bool) -> list[_Cue]:
     """The cues in order of the file. Text after an empty line inside a cue still belongs to it."""
-    cue: _Cue | None = None
+    cues: list[_Cue] = []
     for number, block in _blocks(text):
-        if header and (number == 1 or re.match(r"(?:NOTE|STYLE|REGION)(?:\s|$)", block[0])):
+        if header and re.match(r"(?:NOTE|STYLE|REGION)(?:\s|$)", block[0]):
             continue
-        at = next((i for i, line in enumerate(block[:2]) if "-->" in line), None)
-        if at is None:
-            if cue is not None and not block[0].strip().isdigit():
-                cue.lines.extend(block)
-            continue
-        if cue is not None:
-            yield cue
-        cue = _Cue(*_cue_times(block[at], f"line {number + at}"), block[at + 1 :])
-    if cue is not None:
-        yield cue
+        starts = _starts(block)
+        if not starts and cues and not block[0].strip().isdigit():
+            cues[-1].lines.extend(block)
+        for at, after in pairwise([*starts, len(block)] if starts else []):
+            said = block[at + 1 : after]
+            if after < len(block) and said and said[-1].strip().isdigit():
+                said.pop()  # the number of the cue after it
+            cues.append(_Cue(*_cue_times(block[at], f"line {number + at}"), said))
+    return cues
+
+
+def _starts(block: list[str]) -> list[int]:
+    """Which lines are times: several where the empty lines between cues are missing."""
+    return [
+        i
+        for i, line in enumerate(block)
+        if CUE_TIMES.fullmatch(line) or ("-->" in line and (i == 0 or (i == 1 and "-->" not in block[0])))
+    ]
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -122,14 +132,17 @@ def _untagged(text: str) -> str:
 def _names_in_use(cues: list[_Cue]) -> frozenset[str]:
     """The labels that are names, not the beginning of a sentence ("I thought: no").
 
-    A label is a name where it says a role or comes back; and all are where every cue starts with one.
+    All are where every cue starts with one. Otherwise a label is a name where it says a role, or where those that come
+    back head at least `LABELLED` of the cues.
     """
     filled = [cue.lines for cue in cues if any(line.strip() for line in cue.lines)]
     heads = [[LABEL.match(_untagged(line)) for line in lines] for lines in filled]
     labels = Counter(head[1] for line_heads in heads for head in line_heads if head)
     if all(line_heads[0] for line_heads in heads):
         return frozenset(labels)
-    return frozenset(label for label, count in labels.items() if count > 1 or role_of(label))
+    often = {label: count for label, count in labels.items() if count > 1}
+    usual = sum(often.values()) >= LABELLED * len(filled)
+    return frozenset(label for label in labels if role_of(label) or (usual and label in often))
 
 
 def _shared_out(cue: _Cue, pieces: list[_Piece]) -> Iterator[Given]:
