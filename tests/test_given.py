@@ -144,7 +144,7 @@ item []:
             mark = "click"
     item [3]:
         class = "IntervalTier"
-        name = "Sam - words"
+        name = "Client Sam - words"
         xmin = 0
         xmax = 4.5
         intervals: size = 1
@@ -155,7 +155,7 @@ item []:
 """
 TEXTGRID_LINES = [
     Given(0.0, 1.25, "Therapist", "therapist", 'He said "no", 3 < 4 ! really'),
-    Given(1.0, 4.5, "Sam", None, "Grüße 明子"),
+    Given(1.0, 4.5, "Client Sam", "client", "Grüße 明子"),
 ]
 
 
@@ -172,6 +172,39 @@ def test_textgrid_short_as_praat_writes_it(tmp_path):
     for form in ("Save as short text file", "Save as text file"):
         parselmouth.praat.call(grid, form, str(tmp_path / "made.TextGrid"))
         assert load_given(tmp_path / "made.TextGrid") == TEXTGRID_LINES
+
+
+def short_textgrid(tiers: dict[str, list[tuple[float, float, str]]]) -> str:
+    text = f'"ooTextFile"\n"TextGrid"\n0 9 <exists> {len(tiers)}\n'
+    for name, intervals in tiers.items():
+        text += f'"IntervalTier" "{name}" 0 9 {len(intervals)}\n'
+        text += "".join(f'{start} {end} "{said}"\n' for start, end, said in intervals)
+    return text
+
+
+def test_textgrid_with_lines_words_and_notes(tmp_path):
+    words = [(0, 0.5, "How"), (0.5, 1, "now?"), (3, 4, "Well")]
+    grid = {
+        "therapist turns": [(0, 1, "How now?"), (3, 4, "Well")],
+        "therapist words": words,
+        "therapist - phones": [(0, 0.1, "h")],
+        "Client_turns": [(1, 2, "Fine.")],
+        "possible withdrawal": [(1, 2, "worth a look")],
+    }
+    made = [Word(start, end, said, 1.0, "therapist") for start, end, said in words]
+    assert read(tmp_path, ".TextGrid", short_textgrid(grid)) == [
+        Given(0, 1, "therapist", "therapist", "How now?", tuple(made[:2])),
+        Given(1, 2, "Client", "client", "Fine."),
+        Given(3, 4, "therapist", "therapist", "Well", tuple(made[2:])),
+    ]
+
+
+def test_textgrid_tiers_that_name_nobody(tmp_path):
+    assert read(tmp_path, ".TextGrid", short_textgrid({"words": [(0, 1, "How")]})) == [Given(0, 1, text="How")]
+    assert read(tmp_path, ".TextGrid", short_textgrid({"Ann": [(0, 1, "a")], "Bo": [(1, 2, "b")]})) == [
+        Given(0, 1, "Ann", None, "a"),
+        Given(1, 2, "Bo", None, "b"),
+    ]
 
 
 def test_stm(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import NamedTuple
 
-from pipeline.records import Given
+from pipeline.records import Given, Word
 from pipeline.speech.transcripts.names import role_of
 from pipeline.speech.transcripts.text import plain, read_interval, unfit
 
@@ -13,7 +15,7 @@ TEXTGRID_TOKEN = re.compile(
     r'!.*|"((?:[^"]|"")*)"|(?<!\S)([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|inf|nan|--undefined--))(?!\S)|(?<!\S)(<\w+>)(?!\S)',
     re.IGNORECASE,
 )
-NO_SPEAKER = frozenset(("", "words", "word", "text", "transcript", "transcription", "utterances", "sentences"))
+TIER_KINDS = "words|phones|phonemes|turns|lines|text|transcript|transcription|utterances|sentences"
 
 
 class _Tokens:
@@ -59,39 +61,66 @@ class _Tokens:
         return match
 
 
+class _Tier(NamedTuple):
+    """`what` is "words" for a tier of single words, otherwise "lines"."""
+
+    speaker: str | None
+    what: str
+    lines: list[Given]
+
+
 def read_textgrid(text: str) -> list[Given]:
-    """Interval tiers are speakers. Tiers of phones and points are passed over; "Anna - words" is Anna's tier."""
+    """Interval tiers are speakers: "Anna", "Anna turns", "Anna - words".
+
+    Where a speaker has lines and words, the words give the lines their word times. Tiers of points and phones are
+    passed over; so are, where a tier says therapist or client, those that say no role: they are notes.
+    """
     tokens = _Tokens(text)
     if not tokens.text().startswith("ooTextFile") or tokens.text() != "TextGrid":
         raise unfit("line 1", 'a TextGrid in text form starts with "ooTextFile" and "TextGrid"')
     tokens.number(), tokens.number(), tokens.flag()
-    lines: list[Given] = []
-    for _ in range(tokens.count()):
-        lines += _read_tier(tokens)
-    return lines
+    tiers = [tier for _ in range(tokens.count()) if (tier := _read_tier(tokens))]
+    if any(role_of(tier.speaker) in ("therapist", "client") for tier in tiers):
+        tiers = [tier for tier in tiers if role_of(tier.speaker)]
+    return [line for tier in tiers for line in _with_words(tier, tiers)]
 
 
-def _read_tier(tokens: _Tokens) -> list[Given]:
+def _with_words(tier: _Tier, tiers: list[_Tier]) -> list[Given]:
+    """The tier's lines with the word times of the same speaker's tier of words; none where the lines hold its words."""
+    beside = [other for other in tiers if other.speaker == tier.speaker and other.what != tier.what]
+    if not beside:
+        return tier.lines
+    if tier.what == "words":
+        return []
+    words = [Word(w.start, w.end, w.text or "", 1.0, tier.speaker) for other in beside for w in other.lines if w.text]
+    return [
+        replace(line, words=tuple(word for word in words if line.start <= word.start < line.end)) for line in tier.lines
+    ]
+
+
+def _read_tier(tokens: _Tokens) -> _Tier | None:
     kind, name = tokens.text(), tokens.text().strip()
     tokens.number(), tokens.number()
     count = tokens.count()
     if kind == "TextTier":
         for _ in range(count):
             tokens.number(), tokens.text()
-        return []
+        return None
     if kind != "IntervalTier":
         raise unfit(tokens.where, "a tier is an IntervalTier or a TextTier")
-    lines = [_read_textgrid_interval(tokens, _tier_speaker(name)) for _ in range(count)]
-    return [] if name.casefold().endswith(("phones", "phonemes")) else lines
+    speaker, what = _speaker_of(name)
+    lines = [_read_interval(tokens, speaker) for _ in range(count)]
+    return None if what in ("phones", "phonemes") else _Tier(speaker, what, lines)
 
 
-def _read_textgrid_interval(tokens: _Tokens, speaker: str | None) -> Given:
+def _read_interval(tokens: _Tokens, speaker: str | None) -> Given:
     start, end = tokens.number(), tokens.number()
     times = read_interval(start, end, tokens.where)
     return Given(*times, speaker, role_of(speaker), plain(tokens.text()))
 
 
-def _tier_speaker(name: str) -> str | None:
-    if name.casefold() in NO_SPEAKER:
-        return None
-    return re.sub(r"\s*[-_:]\s*(?:words|utterances)$", "", name, flags=re.IGNORECASE)
+def _speaker_of(tier: str) -> tuple[str | None, str]:
+    """Whose tier, and of what: "words", "phones", "phonemes" or "lines"."""
+    named = re.fullmatch(rf"(?:(.*?)[\s_:-]+)?({TIER_KINDS})", tier, re.IGNORECASE)
+    speaker, what = (named[1], named[2].casefold()) if named else (tier, "lines")
+    return speaker or None, what if what in ("words", "phones", "phonemes") else "lines"
