@@ -1,8 +1,8 @@
 """How well pitch fits a laryngograph reference: gross, fine and voicing errors, of several trackers in one run.
 
-Format of the folder: for each clip `name.wav` and `name.f0ref`, one F0 in Hz a line each 15 ms from t = 0, 0 for unvoiced (the
-format of Bagshaw's FDA evaluation set). An estimate is read at the reference's times: voiced or not from its nearest frame,
-F0 linear between two voiced frames.
+Format of the folder: for each clip `name.wav` and `name.f0ref`, one F0 in Hz a line each 15 ms from t = 0, 0 for
+unvoiced (as in Bagshaw's FDA evaluation set). An estimate is read at the times of the reference: voiced or not from its
+nearest frame, F0 linear between two voiced frames.
 
     gross error     of the frames voiced in both, more than 20 % off
     fine error      mean absolute deviation of the others, percent of the reference

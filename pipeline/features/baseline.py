@@ -1,8 +1,8 @@
 """Baseline: how far a value lies from the same person's usual in the same session.
 
-Robust z = (x - usual) / max(1.4826 MAD, floor), clipped to 4 either way. The usual of a turn is the median over the person's own
-turns away from it, so that a long unusual passage does not become its own measure. Too little to compare with gives a missing
-value and the reason, never a guess.
+Robust z = (x - usual) / max(1.4826 MAD, floor), clipped to 4 either way. The usual of a turn is the median over the
+person's own turns away from it, so that a long unusual passage does not become its own measure. Too little to compare
+with gives a missing value and the reason, never a guess.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLOORS = {
     "pitch_st": 0.5,
     "pitch_range_st": 1.0,
     "level_db": 1.5,
-    "articulation_rate": 0.3,
+    "articulation_syll_per_s": 0.3,
     "log_latency": 0.25,
     "log_words": 0.35,
     "pitch_slope_st_per_s": 1.0,  # ours

@@ -1,7 +1,7 @@
 """Entrainment: whether neighbouring turns of the two people move together, beside the same with the pairs shuffled.
 
-Stored and never used for a moment: published work does not agree on its sign. Pitch and level need both voices, and so are
-missing unless the therapist's voice is measured.
+Stored and never used for a moment: published work does not agree on its sign. Pitch and level need both voices, and so
+are missing unless the therapist's voice is measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAST_PAIRS = 8  # fewer give a correlation that is mostly chance
 
 
 def measure(table: pd.DataFrame, span: Span, shuffles: int) -> dict[str, float]:
-    """Rank correlation of each turn with the other's turn that it answers, and its mean over shuffled pairs.
+    """Rank correlation of each turn with the other's turn that it answers, and the 95th percentile by chance.
 
     table     the turn table
     shuffles  0 leaves all columns missing

@@ -1,7 +1,7 @@
 """Language: what kind of words a turn holds, counted from short lists, and how near it stays to what was said before.
 
-Shares are of the turn's words, 0 to 1. Counts of list words in everyday speech are rough: they say that words are there, not
-what is meant. A language without lists gives missing values throughout and "not available".
+Shares are of the turn's words, 0 to 1. Counts of list words in everyday speech are rough: they say that words are
+there, not what is meant. A language without lists gives missing values throughout and "not available".
 """
 
 from __future__ import annotations
@@ -48,12 +48,7 @@ def missing_columns() -> dict[str, object]:
     names = [f"{name}_share" for name in SHARES]
     names += ["you_therapist", "you_generic", "you_quoted", "reported_speech", "fillers", "repetitions", "false_starts"]
     names += ["laughter_read", "lexical_variety", "similarity_other", "similarity_topic"]
-    return {
-        "language_lists": "not available",
-        "asks": "",
-        **dict.fromkeys(names, nan),
-        "agreement_only": None,
-    }
+    return {"language_lists": "not available", "asks": "", **dict.fromkeys(names, nan), "agreement_only": nan}
 
 
 def _measure(turn: Turn, lists: dict[str, WordList]) -> dict[str, object]:
@@ -71,7 +66,7 @@ def _measure(turn: Turn, lists: dict[str, WordList]) -> dict[str, object]:
     row["laughter_read"] = float(len(_LAUGH.findall(turn.text)))
     row["lexical_variety"] = _variety(tokens)
     row["similarity_other"] = row["similarity_topic"] = float("nan")  # filled for all turns together
-    row["agreement_only"] = is_agreement_only(bare, lists) if tokens else None
+    row["agreement_only"] = float(is_agreement_only(bare, lists)) if tokens else float("nan")
     return row
 
 
@@ -81,7 +76,7 @@ def sure_text(turn: Turn) -> str:
 
 
 def content_words(text: str, lists: dict[str, WordList]) -> list[str]:
-    """Words that carry a topic: none of the function words, pronouns, fillers and tokens of agreement. Plural s removed."""
+    """Words that carry a topic, without a plural s: no function words, pronouns, fillers or tokens of agreement."""
     skip = frozenset().union(
         *(lists[n].words for n in ("content_stop", "first_person", "second_person", "third_person", "fillers")),
         lists["agreement"].words,
@@ -127,13 +122,10 @@ def _is_reported(text: str, at: int, lists: dict[str, WordList]) -> bool:
 def _repetitions(text: str, lists: dict[str, WordList]) -> int:
     """A word or a pair of words said twice running ("I've I've", "a, a different"); agreement is not a repetition."""
     tokens = [t for t in _TOKEN.findall(text) if t not in lists["fillers"].words]
+    often = lists["agreement"].words | {"very", "no", "really"}
     again, i = 0, 0
     while i < len(tokens) - 1:
-        if (
-            tokens[i] == tokens[i + 1]
-            and tokens[i] not in lists["agreement"].words
-            and tokens[i] not in {"very", "no", "really"}
-        ):
+        if tokens[i] == tokens[i + 1] and tokens[i] not in often:
             again, i = again + 1, i + 1
         elif i + 3 < len(tokens) and tokens[i : i + 2] == tokens[i + 2 : i + 4]:
             again, i = again + 1, i + 2

@@ -1,7 +1,7 @@
 """Latency and overlap: how long each person lets the other wait, what the reply answers, and how two voices meet.
 
-Seconds. Backchannels hold no floor: nobody's latency is counted from one. A turn of a person who is neither therapist nor
-client is treated like any other turn.
+Seconds. Backchannels hold no floor: nobody's latency is counted from one. A turn of a person who is neither therapist
+nor client is treated like any other turn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipeline.features import questions
 from pipeline.records import Turn
 
 BREAK_S = 60.0  # a longer silence is a break in the session, not an answer
-OVERLAP_S = 0.15  # a shorter overlap is a smooth change of speaker (Heldner & Edlund 2010: half of all changes lie within 0.2 s)
+OVERLAP_S = 0.15  # a shorter one is a smooth change of speaker (Heldner & Edlund 2010: many changes lie within 0.2 s)
 COMPETES_S = 0.5  # an overlap longer than this competes for the floor
 
 
@@ -23,7 +23,7 @@ class Reply:
 
     latency_s   start minus the other's end; negative where it began before the other had ended.
                 NaN where nobody was waiting: the first turn, a turn after one's own, a backchannel, after a break
-    answers     what kind of turn it answers (`questions.KINDS`), or "" where latency_s is NaN or the language is not read
+    answers     the kind of turn it answers (`questions.KINDS`); "" where latency_s is NaN or the language is not read
     answers_turn  index of that turn, or -1
     pause_before_s  silence before the turn, whoever spoke last; 0.0 for the first
     overlap_s   seconds of this turn during which an earlier turn of the other still went on
@@ -78,16 +78,14 @@ def check_order(turns: Sequence[Turn]) -> None:
     """raises ValueError, naming the first two turns that are not in order of start."""
     for i in range(1, len(turns)):
         if turns[i].start < turns[i - 1].start:
-            raise ValueError(
-                f"turn {i} starts at {turns[i].start:.2f} s, before turn {i - 1} at {turns[i - 1].start:.2f} s"
-            )
+            before, after = turns[i - 1].start, turns[i].start
+            raise ValueError(f"turn {i} starts at {after:.2f} s, before turn {i - 1} at {before:.2f} s")
 
 
 def _spoken_over(turns: Sequence[Turn], i: int) -> int:
     """The other's turn, begun earlier, that lasts longest into turn i; -1 where none does."""
-    over = [
-        j for j in range(max(0, i - 8), i) if turns[j].speaker != turns[i].speaker and turns[j].end > turns[i].start
-    ]
+    others = (j for j in range(max(0, i - 8), i) if turns[j].speaker != turns[i].speaker)
+    over = [j for j in others if turns[j].end > turns[i].start]
     return max(over, key=lambda j: turns[j].end, default=-1)
 
 
@@ -109,6 +107,6 @@ def _breaks_off(turn: Turn) -> bool:
     return turn.text.rstrip().endswith(("-", "—", "–", "...", "…"))
 
 
-def is_minimal(text: str, agreement_only: bool | None, words: int = 3) -> bool:
+def is_minimal(text: str, agreement_only: float, words: int = 3) -> bool:
     """A reply of at most `words` words, or of nothing but tokens of agreement."""
-    return len(questions.plain(text).split()) <= words or bool(agreement_only)
+    return len(questions.plain(text).split()) <= words or agreement_only == 1.0

@@ -122,9 +122,9 @@ def frames_in(samples: np.ndarray, rate_hz: int) -> int:
 def find_range(f0_hz: np.ndarray) -> tuple[float, float]:
     """A person's floor and ceiling in Hz, from F0 tracked over the wide range.
 
-    The method of De Looze and Hirst (2008), from the quartiles, with wider factors than theirs (0.75 and 1.5): 0.6 and 2.0,
-    because talk about feelings is livelier than the reading that theirs were fitted on. The wide range where 2 s of voiced
-    sound are missing.
+    The method of De Looze and Hirst (2008), from the quartiles, with wider factors than theirs (0.75 and 1.5): 0.6 and
+    2.0, because talk about feelings is livelier than the reading that theirs were fitted on. The wide range where 2 s
+    of voiced sound are missing.
     """
     voiced = f0_hz[np.isfinite(f0_hz)]
     if voiced.size < ENOUGH_FRAMES:

@@ -1,8 +1,8 @@
 """Frames: who speaks, pitch, level and colour of the voice, each 10 ms.
 
 Frame i covers `[i, i + 1) * 10 ms`. What describes a voice is measured for the client; for the therapist only where an
-option allows it. What describes the recording (clipping, blanks) is measured everywhere. The largest thing held beside the
-sound is one minute of spectra.
+option allows it. What describes the recording (clipping, dropouts) is measured everywhere. The largest thing held
+beside the sound is one minute of spectra.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ NOBODY = -1
 VOICE_COLUMNS = ("f0_hz", "hnr_db", *spectrum.COLUMNS)  # NaN in frames of a person who is not measured
 PIECE_S = 20.0  # a tracker never sees more at once
 AROUND_S = 0.1  # sound before and after a stretch, so that its first and last frames are whole
+FULL_SCALE = 0.99
 RANGE_S = 120.0  # this much speech, spread over the session, tells a person's range
 
 
@@ -36,7 +37,7 @@ class FramesOptions:
 
 
 def measure_frames(audio: Audio, speech: list[Speech], voices: list[Voice], options: FramesOptions) -> pd.DataFrame:
-    """One row each 10 ms: start, end, speaker, role, overlap, measured, voiced, f0_hz, hnr_db, level, spectrum, quality.
+    """One row each 10 ms: who speaks, what is heard of the voice, what is wrong with the sound.
 
     speech    who speaks when; may overlap
     voices    the role of each speaker; a speaker without one has the role "other"
@@ -57,7 +58,7 @@ def measure_frames(audio: Audio, speech: list[Speech], voices: list[Voice], opti
     columns["f0_hz"], columns["hnr_db"] = _measure_pitch(mono, speaker, overlap, heard, track)
     for name in VOICE_COLUMNS:
         columns[name][hidden] = np.nan
-    clipped, blank = _recording(audio, n)
+    clipped, still, rms = _recording(audio, n)
     start = np.arange(n) * FRAME_S
     return pd.DataFrame(
         {
@@ -74,18 +75,21 @@ def measure_frames(audio: Audio, speech: list[Speech], voices: list[Voice], opti
             "hnr_db": columns["hnr_db"],
             **{name: columns[name] for name in spectrum.COLUMNS},
             "clipped": clipped,
-            "blank": blank,
+            "dropout": find_dropouts(still, rms),
         }
     )
 
 
 def is_measured(role: str, therapist_voice: bool) -> bool:
-    """Whether a voice of this role may be measured: the client's, and the therapist's by option. Never a third person's."""
+    """Whether a voice of this role may be measured: the client's, the therapist's by option, never a third person's."""
     return role == "client" or (role == "therapist" and therapist_voice)
 
 
 def who_speaks(speech: list[Speech], frames: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names in order, the code of the speaker of each frame (-1: nobody; the first to begin where two speak), overlap."""
+    """(names in order, code of each frame's speaker, whether two speak).
+
+    A code is an index of the names; -1 where nobody speaks, the person's who began first where two do.
+    """
     names = sorted({item.speaker for item in speech})
     speaker = np.full(frames, NOBODY, dtype=np.int16)
     overlap = np.zeros(frames, dtype=bool)
@@ -183,19 +187,37 @@ def _mono_16k(audio: Audio) -> np.ndarray:
     return mono
 
 
-def _recording(audio: Audio, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """(share of samples at full scale in the worst channel, all channels stand still) for every frame."""
+def _recording(audio: Audio, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every frame: share of samples at full scale in the worst channel, all channels stand still, loudest RMS."""
     clipped = np.zeros(frames, dtype=np.float32)
-    blank = np.ones(frames, dtype=bool)
+    rms = np.zeros(frames, dtype=np.float32)
+    still = np.ones(frames, dtype=bool)
     edges = np.round(np.arange(frames + 1) * FRAME_S * audio.rate_hz).astype(np.int64)
     for first in range(0, frames, spectrum.PIECE):
-        last = min(frames, first + spectrum.PIECE)
-        at, here = edges[first : last + 1], slice(first, last)
+        here = slice(first, min(frames, first + spectrum.PIECE))
+        at = edges[here.start : here.stop + 1]
+        starts, length = at[:-1] - at[0], np.diff(at)
         for channel in audio.samples:
             sound = channel[at[0] : at[-1]]
-            starts = at[:-1] - at[0]
-            full = np.add.reduceat((np.abs(sound) >= 0.99).astype(np.float32), starts) / np.diff(at)
-            still = np.minimum.reduceat(sound, starts) == np.maximum.reduceat(sound, starts)
+            full = np.add.reduceat((np.abs(sound) >= FULL_SCALE).astype(np.float32), starts) / length
             clipped[here] = np.maximum(clipped[here], full)
-            blank[here] &= still
-    return clipped, blank
+            rms[here] = np.maximum(rms[here], np.sqrt(np.add.reduceat(np.square(sound), starts) / length))
+            still[here] &= np.minimum.reduceat(sound, starts) == np.maximum.reduceat(sound, starts)
+    return clipped, still, rms
+
+
+def find_dropouts(still: np.ndarray, rms: np.ndarray) -> np.ndarray:
+    """Frames in which sound is missing: 20 ms to 2 s of digital standstill, with sound cut off before and after.
+
+    Cut off: within 30 ms on both sides the level is no more than 20 dB under the loud frames of the second around. A
+    noise gate also leaves standstill, but closes on a voice that has died away.
+    """
+    lost = np.zeros(still.size, dtype=bool)
+    edges = np.flatnonzero(np.diff(np.r_[False, still, False].astype(np.int8)))
+    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if not 2 <= last - first <= 200 or first == 0 or last == still.size:
+            continue
+        before, after = rms[max(0, first - 3) : first].max(), rms[last : last + 3].max()
+        around = np.r_[rms[max(0, first - 100) : first], rms[last : last + 100]]
+        lost[first:last] = min(before, after) > 0.1 * np.percentile(around, 95)
+    return lost

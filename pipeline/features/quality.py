@@ -1,4 +1,7 @@
-"""The quality track: how far the sound and the words of a stretch can be trusted. A grey minute says nothing either way."""
+"""The quality track: how far the sound and the words of a stretch can be trusted.
+
+A grey minute neither raises nor lowers anything. A measure that is missing makes no minute grey.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class Track:
         self.sound = frames is not None and len(frames) > 0
         if self.sound:
             self.speaks = (frames["speaker"].astype(str) != "").to_numpy()
-            self.level, self.clipped, self.blank, self.overlap = (
-                frames[name].to_numpy() for name in ("intensity_db", "clipped", "blank", "overlap")
+            self.level, self.clipped, self.dropout, self.overlap = (
+                frames[name].to_numpy() for name in ("intensity_db", "clipped", "dropout", "overlap")
             )
 
     def measure(self, span: Span, limits: Limits) -> dict[str, object]:
@@ -52,7 +55,7 @@ class Track:
         }
         if self.sound:
             row |= self._sound(span)
-        why = _why_grey(row, limits)
+        why = _why_grey(row, span.end - span.start, limits)
         return row | {"grey": bool(why), "grey_why": why}
 
     def _sound(self, span: Span) -> dict[str, float]:
@@ -63,12 +66,12 @@ class Track:
         return {
             "snr_db": self._snr_db(span),
             "clipped_share": float((self.clipped[here][speaks] > 0.01).mean()),
-            "dropout_s": float((self.blank[here] & speaks).sum() * FRAME_S),
+            "dropout_s": float((self.dropout[here] & speaks).sum() * FRAME_S),
             "overlap_share": float(self.overlap[here][speaks].mean()),
         }
 
     def _snr_db(self, span: Span) -> float:
-        """Loud speech (80th percentile of level) over the room (median where nobody speaks); NaN with too little of either."""
+        """Loud speech (80th percentile) over the room (median where nobody speaks); NaN with too little of either."""
         here = self._frames(span.start, span.end)
         middle = (span.start + span.end) / 2
         around = self._frames(middle - ROOM_S / 2, middle + ROOM_S / 2)
@@ -82,12 +85,12 @@ class Track:
         return slice(max(0, round(start / FRAME_S)), max(0, round(end / FRAME_S)))
 
 
-def _why_grey(row: dict[str, object], limits: Limits) -> str:
+def _why_grey(row: dict[str, object], length_s: float, limits: Limits) -> str:
     """The reasons, joined; "" for a stretch that can be read. A measure that is missing is no reason."""
     reasons = [
         (row["snr_db"] < limits.grey_snr_db, f"speech only {row['snr_db']:.0f} dB above the room"),
         (row["clipped_share"] > limits.grey_clipped_share, f"{row['clipped_share']:.0%} of the speech at full scale"),
-        (row["dropout_s"] > limits.grey_dropout_s, f"{row['dropout_s']:.1f} s of speech blanked out"),
+        (row["dropout_s"] * 60 / length_s > limits.grey_dropout_s, f"{row['dropout_s']:.1f} s of speech cut out"),
         (
             row["overlap_share"] > limits.grey_overlap_share,
             f"two people at once in {row['overlap_share']:.0%} of the speech",

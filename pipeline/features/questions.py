@@ -1,7 +1,7 @@
 """What a turn asks of the other: an open question, a closed one, a reflection, or nothing in particular.
 
-English only, by form: a question mark or an opening that asks, then whether a short answer would do. Whisper writes question
-marks from intonation as well as from words; a transcript without any still has its openings.
+English only, by form: a question mark or an opening that asks, then whether a short answer would do. Whisper writes
+question marks from intonation as well as from words; a transcript without any still has its openings.
 """
 
 from __future__ import annotations
@@ -10,35 +10,51 @@ import re
 
 KINDS = ("open question", "closed question", "reflection", "statement")
 
+_FLAGS = re.IGNORECASE | re.VERBOSE
+
 _OPEN = re.compile(
-    r"\bwhat(?:'s|'d| is| was| do| did| does| would| comes?| came| happens?| happened| about| are| were| makes?| made| else"
-    r"| if| might| could| kind| sort| goes| went)\b|\bhow(?:'s| is| was| do| did| does| are| were| have| has| would| come"
-    r"| might| could)\b|\bwhy\b|\btell me\b|\bsay (?:a (?:bit|little) |some )?more\b|\bi(?:'m| am)? (?:wonder|wondering|curious)\b"
-    r"|\bhelp me understand\b|\b(?:can|could|would) you (?:describe|say|tell|help|talk|walk)\b|\bin what way\b",
-    re.IGNORECASE,
+    r"""\b(?:
+      what(?:'s|'d|[ ](?:is|was|do|did|does|would|comes?|came|happens?|happened|about|are|were|makes?|made|else|if|might
+        |could|kinds?|sorts?|goes|went|brings|brought|have|has|had|will|can|should|you))
+    | how(?:'s|'d|'re|[ ](?:is|was|do|did|does|are|were|have|has|would|come|might|could|can|will|about))
+    | why | in[ ]what[ ]way
+    | what[ ]\w+[ ](?:do|does|did|is|are|would|could|might|have|can|will|should)
+    | (?:tell|talk[ ]to|take|walk)[ ]me | say[ ](?:a[ ](?:bit|little)[ ]|some[ ])?more | help[ ]me[ ]understand
+    | i(?:'m|[ ]am)?[ ](?:wonder|wondering|curious)
+    | (?:can|could|would)[ ]you[ ](?:describe|say|tell|help|talk|walk|explain|share|give[ ]me[ ](?:an[ ])?example)
+    )\b""",
+    _FLAGS,
 )
 _FACT = re.compile(
-    r"\bhow (?:many|much|old|long|often|far|big|soon|regularly)\b|\bwhat (?:time|day|date|year|month|dose|age|number|name|colou?r)\b"
-    r"|\bwhat(?:'s| is| was) (?:the|your|his|her|their) (?:name|date|address|number|dose|age|job)\b|\bwhich (?:one|day|week)\b"
-    r"|\bwhen (?:is|was|did|are|were|do|does)\b|\bwhere (?:is|was|are|were)\b|\bwho(?:'s| is| was)\b",
-    re.IGNORECASE,
+    r"""\b(?:
+      how[ ](?:many|much|old|long|often|far|big|soon|regularly)
+    | what[ ](?:time|day|date|year|month|dose|age|number|name|colou?r)
+    | what(?:'s|[ ](?:is|was))[ ](?:the|your|his|her|their)[ ](?:name|date|address|number|dose|age|job)
+    | which[ ](?:one|day|week) | wh(?:en|ere)[ ](?:is|was|are|were) | when[ ](?:did|do|does) | who(?:'s|[ ](?:is|was))
+    )\b""",
+    _FLAGS,
 )
 _YES_NO = re.compile(
-    r"^(?:(?:and|so|but|okay|ok|right|well|um+|uh|er+m?|oh|yeah|now|then)[\s,.]+)*"
-    r"(?:do|does|did|don't|doesn't|didn't|is|isn't|are|aren't|was|wasn't|were|weren't|have|haven't|has|hasn't|had|can|can't"
-    r"|could|couldn't|will|won't|would|wouldn't|should|shouldn't|any|anything|anyone)\b",
-    re.IGNORECASE,
+    r"""^(?:(?:and|so|but|okay|ok|right|well|um+|uh|er+m?|oh|yeah|now|then)[\s,.]+)*
+    (?:do|does|did|is|are|was|were|have|has|had|can|could|will|would|should|any|anything|anyone
+      |(?:do|does|did|is|are|was|were|have|has|had|ca|could|wo|would|should)n't)\b""",
+    _FLAGS,
 )
 _REFLECTION = re.compile(
-    r"\b(?:it |that |this )?(?:sounds|feels|seems|looks) (?:like|as if|as though|to me)\b|\bi(?:'m)? (?:hear|hearing|sense|sensing)\b"
-    r"|\bso (?:you|it|there|that|part of you|what you)\b|\byou(?:'re| are|'ve| have|'d| were| seem| feel| felt| want| wanted)\b"
-    r"|\bpart of you\b|\bit must (?:have|be)\b|\bi imagine\b|\bi notice\b|\bthat's (?:hard|a lot|painful|tough|huge|heavy)\b",
-    re.IGNORECASE,
+    r"""\b(?:
+      (?:sounds|feels|seems|looks)[ ](?:like|as[ ]if|as[ ]though|to[ ]me) | i(?:'m)?[ ](?:hear|hearing|sense|sensing)
+    | so[ ](?:you|your|it|it's|there|there's|that|that's|part[ ]of[ ]you|what[ ]you|what[ ]i|for[ ]you|he|she|they)
+    | you(?:'re|'ve|'d|[ ](?:are|have|were|seem|feel|felt|want|wanted|don't|can't|know|like|think|thought|need|really))
+    | part[ ]of[ ]you | it[ ]must[ ](?:have|be) | i[ ](?:imagine|notice)
+    | that(?:'s|[ ]must[ ]be)[ ](?:hard|a[ ]lot|painful|tough|huge|heavy)
+    )\b""",
+    _FLAGS,
 )
+_OPENING_CHARS = 20  # an unmarked question opens within its first few words
 
 
 def kind_of(text: str) -> str:
-    """One of `KINDS`. The last sentence that asks decides, because it is the one that gets answered.
+    """One of `KINDS`. The last of the turn's last three sentences that asks decides: it is the one that gets answered.
 
     A question that a number, a name, a date or yes would answer is closed, whatever else it is.
     """
@@ -51,10 +67,10 @@ def kind_of(text: str) -> str:
 
 def _asks(sentence: str) -> str | None:
     marked = sentence.endswith("?")
-    if _FACT.search(sentence) and marked:
+    if marked and _FACT.search(sentence):
         return "closed question"
     opening = _OPEN.search(sentence)
-    if opening and (marked or (opening.start() < 15 and not _REFLECTION.search(sentence[: opening.start() + 1]))):
+    if opening and (marked or (opening.start() < _OPENING_CHARS and not _REFLECTION.search(sentence[: opening.end()]))):
         return "open question"
     if marked:
         return "reflection" if _REFLECTION.search(sentence) and not _YES_NO.match(sentence) else "closed question"

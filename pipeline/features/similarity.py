@@ -1,6 +1,7 @@
 """How near a turn's words are to what was said before: cosine of content-word vectors, 0 (no shared word) to 1.
 
-Words are weighted by how rare they are among the session's turns (tf-idf). Lexical: two ways of saying one thing look unlike.
+Words are weighted by how rare they are among the session's turns (tf-idf). Lexical: two ways of saying one thing look
+unlike.
 """
 
 from __future__ import annotations

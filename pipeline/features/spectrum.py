@@ -1,6 +1,7 @@
 """Level, colour and onsets of the sound: one value each 10 ms, a minute at a time.
 
-Frame i is read around its middle, `(i + 0.5) * 10 ms`. Every value is the same wherever the cuts between the minutes fall.
+Frame i is read around its middle, `(i + 0.5) * 10 ms`, and a value is the same wherever the cuts between the minutes
+fall.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The turn table: one row a turn, with its timing, words and voice, each beside the speaker's own usual.
 
-Seconds from the recording's start; every other unit is in the name. Without sound the voice columns are there and empty.
+Seconds from the recording's start; every other unit is in the name. Without sound the voice columns are there, empty.
 """
 
 from __future__ import annotations
@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.features import baseline, language, latency, voice
+from pipeline.features import baseline, language, latency, usual, voice
 from pipeline.features.pitch import FRAME_S, find_range
 from pipeline.features.prosody import is_measured
 from pipeline.records import Audio, Turn
 
 if TYPE_CHECKING:
     import pandas as pd
-
-VOICE_Z = ("pitch_st", "pitch_range_st", "pitch_slope_st_per_s", "level_db", "articulation_rate", "hnr_db",
-           "jitter_percent", "shimmer_percent", "cpp_db")  # fmt: skip
-TIMING_Z = ("log_words", "words_per_min", "pause_share", "log_latency")
-LEAST_OF_KIND = 10  # replies to one kind of turn before they have a usual of their own
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,8 @@ def measure_turns(
     """
     import pandas as pd
 
+    if not turns:  # the same columns of the same types, without a row
+        return measure_turns([Turn(0.0, 1.0, "", "other", ())], None, None, options).iloc[:0]
     words = language.measure_language(turns, options.language)
     replies = latency.measure_replies(turns, words["asks"])
     columns = _basic(turns)
@@ -61,7 +58,9 @@ def measure_turns(
     table["log_words"] = np.log1p(table["words"].astype(float))
     table["log_latency"] = np.log1p(table["latency_s"].clip(lower=0.0))
     table["answers_turn"] = table["answers_turn"].astype("int32")
-    return pd.concat([table, _compare(table, options)], axis=1)
+    voice_needs = baseline.Needs(options.baseline_turns, options.baseline_min * 60.0, options.away_s)
+    timing_needs = baseline.Needs(options.timing_turns, 0.0, options.away_s, detrend=False)
+    return pd.concat([table, usual.compare_turns(table, voice_needs, timing_needs)], axis=1)
 
 
 def _names(record: type) -> list[str]:
@@ -190,67 +189,3 @@ def _roughness(own: voice.Own, here: slice, audio: Audio, limits: tuple[float, f
     per_frame = audio.rate_hz * FRAME_S
     sound = audio.mono[round(first * per_frame) : round(last * per_frame)]
     return voice.measure_roughness(sound, audio.rate_hz, *limits)
-
-
-def _compare(table: pd.DataFrame, options: TurnTableOptions) -> pd.DataFrame:
-    """z and usual of every measure, within speaker."""
-    import pandas as pd
-
-    out = {f"{name}_z": np.full(len(table), np.nan) for name in (*VOICE_Z, *TIMING_Z)}
-    for name in ("pitch_range_st", "articulation_rate", "words", "latency_s"):
-        out[f"usual_{name}"] = np.full(len(table), np.nan)
-    out["usual_latency_of"] = np.full(len(table), "", dtype=object)
-    out["voice_baseline"] = np.full(len(table), "", dtype=object)
-    out["timing_baseline"] = np.full(len(table), "", dtype=object)
-    for speaker in sorted(set(table["speaker"])):
-        mine = np.flatnonzero((table["speaker"] == speaker).to_numpy())
-        _compare_voice(table.iloc[mine], mine, options, out)
-        _compare_timing(table.iloc[mine], mine, options, out)
-    return pd.DataFrame(out, index=table.index)
-
-
-def _compare_voice(mine: pd.DataFrame, at: np.ndarray, options: TurnTableOptions, out: dict[str, np.ndarray]) -> None:
-    needs = baseline.Needs(options.baseline_turns, options.baseline_min * 60.0, options.away_s)
-    start, end = mine["start"].to_numpy(), mine["end"].to_numpy()
-    usable = (mine["duration_s"] >= 1.0).to_numpy() & ~mine["backchannel"].to_numpy()
-    for name in VOICE_Z:
-        found = baseline.compare(mine[name].to_numpy(), start, end, usable, baseline.FLOORS[name], needs)
-        out[f"{name}_z"][at] = found.z
-        if f"usual_{name}" in out:
-            out[f"usual_{name}"][at] = found.usual
-        if name == "level_db":
-            out["voice_baseline"][at] = found.reason
-
-
-def _compare_timing(mine: pd.DataFrame, at: np.ndarray, options: TurnTableOptions, out: dict[str, np.ndarray]) -> None:
-    needs = baseline.Needs(options.timing_turns, 0.0, options.away_s, detrend=False)
-    start, end = mine["start"].to_numpy(), mine["end"].to_numpy()
-    usable = ~mine["backchannel"].to_numpy()
-    for name in ("log_words", "words_per_min", "pause_share"):
-        found = baseline.compare(mine[name].to_numpy(), start, end, usable, baseline.FLOORS[name], needs)
-        out[f"{name}_z"][at] = found.z
-        if name == "log_words":
-            out["usual_words"][at] = np.expm1(found.usual)
-            out["timing_baseline"][at] = found.reason
-    _compare_latency(mine, at, usable, needs, out)
-
-
-def _compare_latency(
-    mine: pd.DataFrame, at: np.ndarray, usable: np.ndarray, needs: baseline.Needs, out: dict[str, np.ndarray]
-) -> None:
-    """Against replies to the same kind of turn where there are enough of them, otherwise against all replies."""
-    values, start, end = (mine[name].to_numpy() for name in ("log_latency", "start", "end"))
-    kinds = mine["answers"].to_numpy()
-    for kind in sorted(set(kinds)):
-        same = kinds == kind
-        enough = kind != "" and (same & usable).sum() >= LEAST_OF_KIND
-        found = baseline.compare(
-            values, start, end, usable & same if enough else usable, baseline.FLOORS["log_latency"], needs
-        )
-        if enough and not np.isfinite(found.z[same]).all():
-            enough = False
-            found = baseline.compare(values, start, end, usable, baseline.FLOORS["log_latency"], needs)
-        out["log_latency_z"][at[same]] = found.z[same]
-        out["usual_latency_s"][at[same]] = np.expm1(found.usual[same])
-        told = np.isfinite(found.z[same])
-        out["usual_latency_of"][at[same]] = np.where(told, f"after a {kind}" if enough else "all replies", "")

@@ -24,7 +24,7 @@ RUNNING_LEAST_S = 15.0  # of own voiced sound in it
 PITCH = ("voiced_s", "voiced_share", "pitch_hz", "pitch_st", "pitch_range_st", "pitch_slope_st_per_s")
 LEVEL = ("level_db", "level_range_db")
 COLOUR = ("hnr_db", "spectral_centroid_hz")
-RATE = ("articulation_rate",)
+RATE = ("articulation_syll_per_s",)
 ROUGHNESS = ("jitter_percent", "shimmer_percent", "cpp_db")
 COLUMNS = (*PITCH, *LEVEL, *RATE, *COLOUR, *ROUGHNESS)
 
@@ -59,14 +59,18 @@ def measure_voice(own: Own, first: int, last: int) -> dict[str, float]:
     row["voiced_share"] = float(voiced.sum() / speaking.sum())
     row["level_db"] = float(np.median(level[voiced])) - _running_level(own, first, last)
     row["level_range_db"] = float(np.subtract(*np.percentile(level[voiced], [95, 5])))
-    row["articulation_rate"] = _articulation_rate(level, voiced, speaking)
-    row["hnr_db"] = (
-        float(np.nanmean(own.hnr_db[here][voiced])) if np.isfinite(own.hnr_db[here][voiced]).any() else np.nan
-    )
+    row["articulation_syll_per_s"] = _articulation_rate(level, voiced, speaking)
+    row["hnr_db"] = _mean(own.hnr_db[here][voiced])
     row["spectral_centroid_hz"] = float(np.median(own.centroid_hz[here][voiced]))
     if row["voiced_share"] >= VOICED_SHARE:
         row |= _pitch(f0, voiced, own.reference_hz)
     return row
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of the finite ones; NaN without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def find_speaking(alone: np.ndarray, voiced: np.ndarray, level: np.ndarray, noise_db: float) -> np.ndarray:
@@ -100,8 +104,8 @@ def _pitch(f0: np.ndarray, voiced: np.ndarray, reference_hz: float) -> dict[str,
 
 
 def _slope(at: np.ndarray, values: np.ndarray) -> float:
-    """Least-squares slope; NaN where the turn spans less than half a second."""
-    if at[-1] - at[0] < 0.5:
+    """Least-squares slope; NaN where the voice spans less than a second."""
+    if at[-1] - at[0] < 1.0:
         return float("nan")
     return float(np.polyfit(at - at.mean(), values, 1)[0])
 
@@ -117,7 +121,10 @@ def _running_level(own: Own, first: int, last: int) -> float:
 
 
 def _articulation_rate(level: np.ndarray, voiced: np.ndarray, speaking: np.ndarray) -> float:
-    """Syllable nuclei (voiced peaks of level, 2 dB above the dips beside them) for each second of speech, pauses left out."""
+    """Syllable nuclei for each second of speech, pauses left out.
+
+    A nucleus is a voiced peak of the level, 2 dB above the dips beside it (De Jong and Wempe 2009).
+    """
     from scipy.signal import find_peaks
 
     heard = np.flatnonzero(speaking)
@@ -132,7 +139,7 @@ def _articulation_rate(level: np.ndarray, voiced: np.ndarray, speaking: np.ndarr
 
 
 def measure_roughness(sound: np.ndarray, rate_hz: int, floor_hz: float, ceiling_hz: float) -> dict[str, float]:
-    """Jitter and shimmer (local, percent) and smoothed cepstral peak prominence (dB) of a piece of one voice, by Praat."""
+    """Jitter and shimmer (local) and smoothed cepstral peak prominence of a piece of one voice, by Praat."""
     import parselmouth
     from parselmouth.praat import call
 
