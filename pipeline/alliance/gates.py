@@ -15,8 +15,15 @@ CONFIDENCE_FLOOR = 0.6  # words the recogniser was less sure of never feed a mar
 
 _REPORTING = re.compile(
     r"\b(sa(?:y|ys|id|ying)|tell(?:s|ing)?|told|asks?|asked|goes|went|thinks?|thought|thinking"
-    r"|(?:was|were|is|am|be|being|'s|'m|'re) like|shout(?:s|ed|ing)?|yell(?:s|ed|ing)?|text(?:s|ed)?|wrote|repl(?:y|ied)"
+    r"|(?:was|were|is|am|be|being|'s|'m|'re) like|shout(?:s|ed|ing)?|yell(?:s|ed|ing)?|text(?:s|ed)?|wrote|repl(?:y"
+    r"|ied)"
     r"|in my head|to myself)\b",
+    re.IGNORECASE,
+)
+_REPORTED_TO_OTHERS = re.compile(
+    r"\b(?:i|he|she|they|we|who|mum|mom|dad|boss|wife|husband) (?:just |then |always |also )?"
+    r"(?:said|says|goes|went|told|was like|were like|'s like|is like|shouted|yelled|texted|wrote)"
+    r"(?: to)?(?! (?:you|to you)\b)(?: (?:him|her|them|me|us|my \w+))?\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
@@ -29,7 +36,8 @@ _SECOND_PERSON = re.compile(r"\b(?:you|your|yours|yourself|ya|yous|y'all|you(?:'
 _THERAPY = re.compile(
     r"\b(?:sessions?|therapy|therapist|counsell?ing|counsell?or|homework|worksheets?|diary|thought records?|this form"
     r"|coming (?:here|in)|in here|this room|between us|this sheet|this stuff|these (?:forms|exercises|questions|sheets)"
-    r"|the recording|the camera|on (?:film|camera)|what we do|talking about it|this (?:is|isn't|ain't) (?:working|helping)"
+    r"|the recording|the camera|on (?:film|camera)|what we do|talking about it|this (?:is|isn't|ain't) (?:working"
+    r"|helping)"
     r"|treatment|program(?:me)?|this course|that chair|your (?:job|notes|training|clipboard))\b",
     re.IGNORECASE,
 )
@@ -41,52 +49,70 @@ _THIRD_PARTY = re.compile(
 )
 _OPEN = re.compile(
     r"\bwhat(?:'s| is| was|'d| do| did| does| would| comes| happens| about| are| were| made| got| have|'ve)\b"
-    r"|\bhow(?:'s| is| was| do| did| does| are| have| would|'d| about| come)\b|\bhow\b(?! (?:many|much|old|long|often|far|big))"
-    r"|\btell me\b|\bsay (?:a bit |some |a little )?more\b|\bi wonder\b|\bi'm (?:wondering|curious)\b|\bwhat (?:else|if|might|could)\b"
+    r"|\bhow(?:'s| is| was| do| did| does| are| have| would|'d| about| come)\b|\bhow\b(?! (?:many|much|old|long"
+    r"|often|far|big))"
+    r"|\btell me\b|\bsay (?:a bit |some |a little )?more\b|\bi wonder\b|\bi'm (?:wondering|curious)\b"
+    r"|\bwhat (?:else|if|might|could)\b"
     r"|\bhelp me understand\b|\bcan you (?:describe|say|tell|help)\b|\bcould you (?:describe|say|tell|help)\b"
     r"|\b(?:does|did) that (?:fit|make sense|feel|sound|land|sit)\b|\bwhy do you think\b|\band underneath\b"
     r"|\bwould you (?:like|want|be willing) to\b|\bsomething you'd want\b|\bwhere (?:do|does|would|did) (?:you|that)\b",
     re.IGNORECASE,
 )
 _REFLECTION = re.compile(
-    r"\b(?:it )?sounds (?:like|as if|as though)\b|\bseems? (?:like|as if|as though|to me)\b|\bi(?:'m)? (?:hear|hearing|sense|sensing)\b"
-    r"|\byou(?:'re| are|'ve| have|'d| were| seem| look| went| feel| felt)\b|\bso (?:it|you|that|there)\b|\bmust (?:have|be)\b"
+    r"\b(?:it )?sounds (?:like|as if|as though)\b|\bseems? (?:like|as if|as though|to me)\b|\bi(?:'m)? (?:hear"
+    r"|hearing|sense|sensing)\b"
+    r"|\byou(?:'re| are|'ve| have|'d| were| seem| look| went| feel| felt)\b|\bso (?:it|you|that|there)\b"
+    r"|\bmust (?:have|be)\b"
     r"|\bi imagine\b|\bi notice\b|\bthat's (?:hard|a lot|painful|tough|huge)\b",
     re.IGNORECASE,
 )
 _FACT = re.compile(
     r"\b(?:how (?:many|much|old|long|often|far)|what (?:time|day|date|year|month|dose|age|number|colou?r|name)"
-    r"|what(?:'s| is| was) (?:the|your|his|her|their) (?:name|date|address|number|dose)|which (?:day|one|week)|where (?:is|was|are)"
+    r"|what(?:'s| is| was) (?:the|your|his|her|their) (?:name|date|address|number|dose)|which (?:day|one|week)"
+    r"|where (?:is|was|are)"
     r"|when (?:is|was|did|are)|who (?:is|was|'s))\b",
     re.IGNORECASE,
 )
 _LOGISTICS = re.compile(
-    r"\b(?:next (?:week|session|time)|same time|appointment|reschedul\w*|book(?:ed|ing)?|calendar|o'clock|half (?:past|one|two|"
-    r"three|four|five|six)|quarter (?:to|past)|parking|receptionist|front desk|reception|the bus|the train|invoice|fee|receipt"
-    r"|the (?:\w+teenth|\w+th|first|second|third)\b|(?:mon|tues|wednes|thurs|fri)day at|window|can you hear me|frozen|wifi"
+    r"\b(?:next (?:week|session|time)|same time|appointment|reschedul\w*|book(?:ed|ing)?|calendar|o'clock"
+    r"|half (?:past|one|two|"
+    r"three|four|five|six)|quarter (?:to|past)|parking|receptionist|front desk|reception|the bus|the train|invoice"
+    r"|fee|receipt"
+    r"|the (?:\w+teenth|\w+th|first|second|third)\b|(?:mon|tues|wednes|thurs|fri)day at|window|can you hear me"
+    r"|frozen|wifi"
     r"|the link|on mute|tissues?|glass of water|toilet|bathroom)\b",
     re.IGNORECASE,
 )
 _INTERVENTION = re.compile(
-    r"\b(?:what if you|how about|maybe (?:you|we|try|it)|you could|you might|could you|i(?:'d| would) (?:like|suggest|want) (?:you|us)"
-    r"|i'm wondering (?:if|whether)|i wonder (?:if|whether)|let's|try (?:to|and|this|it)|for (?:next week|homework)|the idea is"
-    r"|the reason|so what happens is|what (?:we|i) (?:often|sometimes|usually)? ?see|it's called|evidence|research|another way of"
-    r"|have you (?:tried|thought|considered)|would you (?:be willing|try|consider)|i think (?:you|that|it|what|part|maybe)|perhaps"
-    r"|part of you|it(?:'s| is) (?:almost )?as if|the (?:worksheet|exercise|diary|log|form|sheet|plan|step)|why (?:don't|didn't) you"
+    r"\b(?:what if you|how about|maybe (?:you|we|try|it)|you could|you might|could you|i(?:'d| would) (?:like"
+    r"|suggest|want) (?:you|us)"
+    r"|i'm wondering (?:if|whether)|i wonder (?:if|whether)|let's|try (?:to|and|this|it)|for (?:next week|homework)"
+    r"|the idea is"
+    r"|the reason|so what happens is|what (?:we|i) (?:often|sometimes|usually)? ?see|it's called|evidence|research"
+    r"|another way of"
+    r"|have you (?:tried|thought|considered)|would you (?:be willing|try|consider)|i think (?:you|that|it|what|part"
+    r"|maybe)|perhaps"
+    r"|part of you|it(?:'s| is) (?:almost )?as if|the (?:worksheet|exercise|diary|log|form|sheet|plan|step)"
+    r"|why (?:don't|didn't) you"
     r"|isn't it possible|is it possible|are you sure|but (?:you|is|isn't|don't|didn't))\b",
     re.IGNORECASE,
 )
 _FEELING_PROBE = re.compile(
-    r"\b(?:feel|feels|feeling|felt|hurt|sad|angry|upset|scared|like for you|stay with|come up|comes up|inside|underneath|between us"
+    r"\b(?:feel|feels|feeling|felt|hurt|sad|angry|upset|scared|like for you|stay with|come up|comes up|inside"
+    r"|underneath|between us"
     r"|with me|land|sit with|notice|sense|hard to|lonely|ashamed|missed|miss)\b",
     re.IGNORECASE,
 )
 _LAUGH = re.compile(r"[\[(](?:[^\])]*\blaugh\w*[^\])]*)[\])]|\b(?:ha){2,}h?\b", re.IGNORECASE)
 _MINIMAL = re.compile(
-    r"^(?:(?:um+|uh+|erm?|oh|well|i mean|like|mm+|mhm|hm+|uh-huh|yeah|yes|yep|aye|no|nope|nah|sure|okay|ok|fine|maybe|right|good"
-    r"|alright|all right|i guess|i suppose|i dunno|dunno|i don'?t know|don'?t know|not sure|i'm not sure|not really|nothing|probably"
-    r"|whatever|suppose so|guess so|so|it'?s (?:fine|okay|ok|good|all right)|that'?s (?:fine|right|true|okay)|kind of|sort of|sir"
-    r"|ma'?am|miss|of course|exactly|totally|definitely|not much|no idea|if you (?:say so|like|want)|i see|thanks?|thank you)[\s,.!?…-]*)+$",
+    r"^(?:(?:um+|uh+|erm?|oh|well|i mean|like|mm+|mhm|hm+|uh-huh|yeah|yes|yep|aye|no|nope|nah|sure|okay|ok|fine"
+    r"|maybe|right|good"
+    r"|alright|all right|i guess|i suppose|i dunno|dunno|i don'?t know|don'?t know|not sure|i'm not sure|not really"
+    r"|nothing|probably"
+    r"|whatever|suppose so|guess so|so|it'?s (?:fine|okay|ok|good|all right)|that'?s (?:fine|right|true|okay)"
+    r"|kind of|sort of|sir"
+    r"|ma'?am|miss|of course|exactly|totally|definitely|not much|no idea|if you (?:say so|like|want)|i see|thanks?"
+    r"|thank you)[\s,.!?…-]*)+$",
     re.IGNORECASE,
 )
 
@@ -112,6 +138,23 @@ def word_reliability(turn: Turn) -> float:
 def without_quotes(text: str) -> str:
     """The text with everything inside quotation marks taken out."""
     return plain(_QUOTED.sub(" ", text))
+
+
+def without_generic_you(text: str) -> str:
+    """The text without the "you" of people in general ("you know", "when you", "thank you")."""
+    return plain(_GENERIC_YOU.sub(" ", text))
+
+
+def spoken_by_self(text: str) -> str:
+    """The text without quotations and without what follows a reporting verb in its sentence ("I said to him ...").
+
+    A sentence that addresses the listener before the verb ("I told you", "you said") is the speaker's own and stays.
+    """
+    kept = []
+    for sentence in re.findall(r"[^.!?;]+[.!?;]*", without_quotes(text)):
+        verb = _REPORTED_TO_OTHERS.search(sentence)
+        kept.append(sentence[: verb.end()] if verb else sentence)
+    return plain(" ".join(kept))
 
 
 def is_reported(text: str, at: int) -> bool:
@@ -215,3 +258,26 @@ def is_minimal(text: str, words: int = 3) -> bool:
     """A reply that gives nothing to work with: at most `words` words, or nothing but tokens such as "I guess, yeah"."""
     bare = plain(re.sub(r"[\[(][^\])]*[\])]", " ", text))
     return len(bare.split()) <= words or bool(_MINIMAL.match(bare))
+
+
+def speaks_against(turns: Sequence[Turn], before: int | None, index: int) -> list[str]:
+    """What a supervisor should weigh against a turn: reports, other people, arrangements, shared laughter, doubt.
+
+    before   index of the other's turn before, or None
+    """
+    text = sure_text(turns[index])
+    asked = sure_text(turns[before]) if before is not None else ""
+    reasons = []
+    if spoken_by_self(text) != text:
+        reasons.append("part of it is a report of what somebody said")
+    if about_third_party(text) and not speaks_to_other(text):
+        reasons.append("it is about other people, not about the therapist")
+    if is_logistics(text):
+        reasons.append("it is partly about times or arrangements")
+    if is_factual_question(asked):
+        reasons.append("the question before asked for a fact, so a short answer is ordinary")
+    if is_shared_laughter(turns, index):
+        reasons.append("both laugh")
+    if word_reliability(turns[index]) < 0.8:
+        reasons.append("some of the words were hard to hear")
+    return reasons

@@ -1,123 +1,236 @@
 """Markers: every piece of evidence for a possible rupture or a repair attempt, each resting on one turn.
 
-Text, timing and voice are looked at apart, so that each can be left out and each is capped when moments are formed.
+Three sorts. The trained heads give one marker a turn and family, whose strength is their odds as a share; silences
+between two turns of the therapist and the client's voice give markers of their own modality; and the catalogue's
+patterns, behind their gates, quote the words and say which marker a turn is closest to. What each adds is decided where
+moments are formed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.alliance import gates, text, timing
+import numpy as np
+
+from pipeline.alliance import explain, gates, heads, text, timing, voice
 from pipeline.alliance.catalogue import Catalogue, load_catalogue
+from pipeline.alliance.features import feature_names
 from pipeline.records import Given, Marker, Turn
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MINIMAL = "wd_minimal_response"
+FALLBACK = {"withdrawal": MINIMAL, "confrontation": "cf_reject_intervention", "repair": "rs_redirect_refocus"}
+CONTEXT = ("therapist_contribution", "recovery")  # families known by their patterns alone, shown beside a moment
 
 
 @dataclass(frozen=True)
 class MarkersOptions:
     """What evidence is looked for."""
 
-    embedder: str = "minilm"  # "minilm", or "none": patterns and timing only
+    embedder: str = "minilm"  # "minilm", or "none": word classes, gates and timing only
     language: str = "en"  # the words are read only where this is "en"; timing needs no language
     text: bool = True  # read the words
-    timing: bool = True  # look at silences and short replies
+    timing: bool = True  # look at silences, waits and short replies
     voice: bool = True  # look at the client's voice
     silence_s: float = 3.0  # a pause with the therapist on both sides counts from here
-    latency_z: float = 1.5  # a wait counts this far above the client's usual, robust z
+    voice_z: float = 2.0  # a voice feature is out of this client's range from here, robust z either way
+    least: float = 0.02  # a turn is a marker of a family from this share of the odds
 
 
 def markers_models(options: MarkersOptions, given: Sequence[Given] | None) -> tuple[str, ...]:
     """Names of the weights that these options need; `given` does not change them."""
-    return ("minilm",) if options.text and options.embedder != "none" and options.language == "en" else ()
+    return ("minilm",) if _reads_meaning(options) else ()
+
+
+def _reads_words(options: MarkersOptions) -> bool:
+    return options.text and options.language == "en"
+
+
+def _reads_meaning(options: MarkersOptions) -> bool:
+    return _reads_words(options) and options.embedder != "none"
 
 
 def find_markers(
-    turns: list[Turn], turn_table: pd.DataFrame | None, windows: pd.DataFrame | None, options: MarkersOptions
+    turns: list[Turn],
+    turn_table: pd.DataFrame | None,
+    windows: pd.DataFrame | None,
+    options: MarkersOptions,
+    model: heads.Model | None = None,
+    embed: Callable[[Sequence[str]], np.ndarray] | None = None,
 ) -> list[Marker]:
     """Every marker in the session, in order of start, then of turn and name.
 
     turns       in order of start
     turn_table  one row a turn, or None; only the client's voice is read from it
     windows     not needed so far; part of the step's fixed signature
+    model       heads other than the shipped ones
+    embed       a sentence encoder other than the shipped one
     """
     course = timing.measure_course(turns)
     catalogue = load_catalogue()
-    found: list[Marker] = []
-    if options.text and options.language == "en":
-        found += _text_markers(turns, course, catalogue)
+    cues = [text.find_cues(turns, course, i, catalogue) if _reads_words(options) else [] for i in range(len(turns))]
+    vectors = (embed or _minilm)([gates.sure_text(turn) for turn in turns]) if _reads_meaning(options) else None
+    found = _head_markers(turns, course, cues, vectors, options, model or heads.load_model())
+    found += _context_markers(turns, cues, catalogue)
     if options.timing:
-        found += _timing_markers(turns, course, options)
+        found += [_silence_marker(silence) for silence in timing.find_silences(turns, options.silence_s)]
+    if options.voice and turn_table is not None:
+        found += voice.find_voice_markers(turns, turn_table, options.voice_z)
     return sorted(found, key=lambda m: (m.start, m.turn, m.marker, m.modality))
 
 
-def _text_markers(turns: list[Turn], course: Sequence[timing.Course], catalogue: Catalogue) -> list[Marker]:
+def _head_markers(
+    turns: list[Turn],
+    course: Sequence[timing.Course],
+    cues: Sequence[list[text.Cue]],
+    vectors: np.ndarray | None,
+    options: MarkersOptions,
+    model: heads.Model,
+) -> list[Marker]:
+    variant = heads.variant_of(options.timing, _reads_words(options), _reads_meaning(options))
+    if not variant:
+        return []
+    width = 0 if vectors is None else vectors.shape[1]
+    features = heads.of_variant(heads.measure_both(turns, course, vectors), variant, width)
+    scores = heads.score_turns(turns, features, model.heads[variant])
+    names_of = {role: _kept_names(role, width, variant) for role in features}
     found = []
-    for i, turn in enumerate(turns):
-        for cue in text.find_cues(turns, course, i, catalogue):
-            entry = catalogue.entries[cue.marker]
-            found.append(
-                Marker(
-                    start=turn.start,
-                    end=turn.end,
-                    marker=entry.id,
-                    family=entry.family,
-                    role=turn.role,
-                    turn=i,
-                    strength=cue.strength,
-                    reliability=round(gates.word_reliability(turn), 3),
-                    modality="text",
-                    words=cue.words,
-                    why=f"“{cue.words}”: like the marker “{entry.name.lower()}”",
-                    against=cue.against,
+    for family, score in scores.items():
+        head, role = model.heads[variant].line[family], heads.ROLE[family]
+        likeness = _likeness(family, turns, course, vectors, model)
+        for k, i in enumerate(score.turns):
+            strength = _share(float(score.course[k]))
+            if strength >= options.least:
+                seen = _Seen(
+                    family,
+                    strength,
+                    names_of[role],
+                    head.contributions(features[role].values[k]),
+                    _closest(family, cues[i], likeness[i] if likeness is not None else None, model),
                 )
-            )
+                found.append(_head_marker(explain.Place(turns, course, int(i)), seen, cues[i]))
     return found
 
 
-def _timing_markers(turns: list[Turn], course: Sequence[timing.Course], options: MarkersOptions) -> list[Marker]:
-    found = [_silence_marker(turns, silence) for silence in timing.find_silences(turns, options.silence_s)]
-    for i, (turn, row) in enumerate(zip(turns, course, strict=True)):
-        if turn.role == "client" and not turn.backchannel and row.invited:
-            if row.latency_s is not None and row.latency_z >= options.latency_z:
-                found.append(_latency_marker(turn, i, row))
-            if row.short_run >= 2:
-                found.append(_run_marker(turn, i, row))
-    return found
+@dataclass(frozen=True)
+class _Seen:
+    """What a head saw in one turn: how far it stands out, the contributions by column, the closest entry."""
+
+    family: str
+    strength: float
+    names: list[str]
+    contributions: np.ndarray
+    closest: str
+
+    @property
+    def modality(self) -> str:
+        timing_share = sum(float(v) for n, v in zip(self.names, self.contributions, strict=True) if n[:7] == "timing:")
+        return "timing" if timing_share > float(self.contributions.sum()) / 2 > 0 else "text"
 
 
-def _timing(start: float, end: float, turn: int, role: str, strength: float, why: str, against: str = "") -> Marker:
+def _head_marker(place: explain.Place, seen: _Seen, cues: Sequence[text.Cue]) -> Marker:
+    turn, i = place.turn, place.index
+    mine = [cue for cue in cues if cue.family == _family(seen.family)]
+    against = [cue.against for cue in mine if cue.against]
+    against += gates.speaks_against(place.turns, place.row.before, i)
     return Marker(
-        start=start,
-        end=end,
-        marker="wd_minimal_response",
-        family="withdrawal",
-        role=role,
-        turn=turn,
-        strength=round(strength, 3),
-        reliability=1.0,
-        modality="timing",
-        why=why,
-        against=against,
+        start=turn.start,
+        end=turn.end,
+        marker=seen.closest,
+        family=_family(seen.family),
+        role=turn.role,
+        turn=i,
+        strength=seen.strength,
+        reliability=round(gates.word_reliability(turn), 3),
+        modality=seen.modality,
+        words=mine[0].words if mine else "",
+        why="\n".join(explain.find_reasons(seen.names, seen.contributions, place)),
+        against="; ".join(dict.fromkeys(against)),
     )
 
 
-def _silence_marker(turns: list[Turn], silence: timing.Silence) -> Marker:
+def _family(family: str) -> str:
+    """The catalogue's name of a family of heads."""
+    return "resolution" if family == "repair" else family
+
+
+def _closest(family: str, cues: Sequence[text.Cue], likeness: np.ndarray | None, model: heads.Model) -> str:
+    """The entry that the turn is closest to: by its words' likeness, where a gated pattern counts one unit of odds."""
+    ids = model.naming[family].ids
+    hits = {cue.marker: cue.strength for cue in cues if cue.marker in ids}
+    if likeness is None:
+        return max(hits, key=lambda name: (hits[name], name)) if hits else FALLBACK[family]
+    return max(ids, key=lambda name: (likeness[ids.index(name)] + (name in hits), name))
+
+
+def _likeness(
+    family: str,
+    turns: Sequence[Turn],
+    course: Sequence[timing.Course],
+    vectors: np.ndarray | None,
+    model: heads.Model,
+) -> np.ndarray | None:
+    return None if vectors is None else model.naming[family].log_odds(heads.naming_rows(turns, course, vectors))
+
+
+def _kept_names(role: str, width: int, variant: str) -> list[str]:
+    return [name for name in feature_names(role, width) if name.split(":")[0] in heads.VARIANTS[variant]]
+
+
+def _minilm(texts: Sequence[str]) -> np.ndarray:
+    from pipeline import models
+    from pipeline.alliance.embed import embed
+
+    return embed(texts, models.weights("minilm"))
+
+
+def _share(log_odds: float) -> float:
+    """Log-odds as a share, kept off 0 and 1 so that it can be turned back."""
+    return round(min(0.9995, max(0.0005, 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, log_odds)))))), 4)
+
+
+def _context_markers(turns: list[Turn], cues: Sequence[list[text.Cue]], catalogue: Catalogue) -> list[Marker]:
+    found = []
+    for i, turn in enumerate(turns):
+        for cue in cues[i]:
+            entry = catalogue.entries[cue.marker]
+            if entry.family in CONTEXT:
+                found.append(
+                    Marker(
+                        start=turn.start,
+                        end=turn.end,
+                        marker=entry.id,
+                        family=entry.family,
+                        role=turn.role,
+                        turn=i,
+                        strength=cue.strength,
+                        reliability=round(gates.word_reliability(turn), 3),
+                        modality="text",
+                        words=cue.words,
+                        why=f"“{cue.words}”: like the marker “{entry.name.lower()}”",
+                        against=cue.against,
+                    )
+                )
+    return found
+
+
+def _silence_marker(silence: timing.Silence) -> Marker:
     seconds = silence.end - silence.start
-    strength = 1.0 if silence.invited else 0.5
-    against = "" if silence.invited else "the pause does not follow an open invitation"
-    why = f"a silence of {seconds:.1f} s with the therapist speaking before and after"
-    return _timing(silence.start, silence.end, silence.turn, "client", strength, why, against)
-
-
-def _latency_marker(turn: Turn, i: int, row: timing.Course) -> Marker:
-    why = f"reply after {row.latency_s:.1f} s to an open invitation; usual {row.usual_latency_s:.1f} s"
-    return _timing(turn.start - row.latency_s, turn.end, i, "client", min(1.0, row.latency_z / 4.0), why)
-
-
-def _run_marker(turn: Turn, i: int, row: timing.Course) -> Marker:
-    why = f"{row.short_run} of the last 3 replies gave nothing to work with; usual {row.usual_words:.0f} words"
-    return _timing(turn.start, turn.end, i, "client", 1.0 if row.short_run >= 3 else 0.7, why)
+    return Marker(
+        start=silence.start,
+        end=silence.end,
+        marker=MINIMAL,
+        family="withdrawal",
+        role="client",
+        turn=silence.turn,
+        strength=1.0 if silence.invited else 0.5,
+        reliability=1.0,
+        modality="timing",
+        why=f"a silence of {seconds:.1f} s with the therapist speaking before and after",
+        against="" if silence.invited else "the pause does not follow an open invitation",
+    )

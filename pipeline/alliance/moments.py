@@ -6,13 +6,14 @@ Scores are natural-log odds used for ranking only. Explanations are built from m
 from __future__ import annotations
 
 import hashlib
-import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline.alliance import rank, timing
+from pipeline.alliance import gates, rank, stability, timing
 from pipeline.alliance.catalogue import load_catalogue
+from pipeline.alliance.evidence import Evidence, Span, find_spans, gather
 from pipeline.alliance.repair import find_repairs
 from pipeline.records import Findings, Marker, Moment, Repair, Turn, Voice
 
@@ -20,26 +21,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FAMILIES = ("withdrawal", "confrontation")
+REASONS = 4
+UNSEEN = "not seen: faces, nods and gestures"
 
 
 @dataclass(frozen=True)
 class MomentsOptions:
     """How markers become moments. Natural-log units unless named otherwise."""
 
-    base_withdrawal: float = -3.0  # log-odds before any evidence
-    base_confrontation: float = -3.2
-    cap_text: float = 3.5  # the most that words can add
-    cap_timing: float = 2.0
-    cap_voice: float = 0.6  # so that voice alone never suffices
-    decay_s: float = 15.0  # evidence fades with distance: exp(-seconds / decay_s)
-    threshold: float = -1.2  # a candidate needs this much at its peak
-    join_s: float = 20.0  # same-family candidates closer than this are one
-    longest_s: float = 180.0  # a moment is cut to this length around its peak
-    apart_s: float = 60.0  # least distance between the peaks of two flags
+    threshold_withdrawal: float = -1.4  # least log-odds at the peak; both chosen with each author in turn left out
+    threshold_confrontation: float = -1.2
+    base: float = -3.5  # log-odds of an ordinary turn: doubtful words pull the evidence back to it
+    voice_weight: float = 0.3  # what a turn with an unusual voice adds at full strength
+    cap_voice: float = 0.6  # the most that voice can add, so that it never suffices
+    silence_weight: float = 0.9  # what a silence after an open invitation adds
+    cap_silence: float = 1.7  # the most that fewer than three such silences can add
+    drop: float = 3.0  # a moment goes on over turns this little below its peak ...
+    floor: float = 0.4  # ... and this little below the threshold
+    longest_s: float = 180.0  # a moment is no longer than this
+    apart_s: float = 75.0  # least distance between the peaks of two flags
     withdrawal_places: int = 2  # places of the budget kept for withdrawal
-    repair_strength: float = 0.4  # a strategy counts from here
+    repair_least: float = 0.075  # a line belongs to a repair attempt from this share of the odds ...
+    repair_peak: float = 0.18  # ... if the attempt reaches this somewhere
     link_s: float = 300.0  # a repair answers a rupture that ended at most this long before
+    stability_runs: int = 200  # perturbed repeats behind the band
     audit: bool = True  # add one hidden clip from unflagged minutes
+
+    def threshold(self, family: str) -> float:
+        return self.threshold_withdrawal if family == "withdrawal" else self.threshold_confrontation
 
 
 def find_moments(
@@ -54,96 +63,97 @@ def find_moments(
     markers   from `find_markers` on the same turns
     returns   moments by rank, at most five per 50 minutes; none where nothing passes; the audit clip last
     """
-    notes = _notes(turns, voices)
+    notes = _notes(turns, voices, markers)
     if not any(turn.role == "client" and turn.words for turn in turns):
         return Findings((), (), tuple(notes))
     course = timing.measure_course(turns)
-    repairs = find_repairs(markers, turns, course, load_catalogue(), options.repair_strength)
-    candidates = [moment for family in FAMILIES for moment in _candidates(family, markers, turns, options)]
+    repairs = find_repairs(markers, turns, course, load_catalogue(), options.repair_least, options.repair_peak)
+    evidence = {family: gather(family, markers, turns, options) for family in FAMILIES}
     duration = max(turn.end for turn in turns)
-    chosen = rank.choose(candidates, rank.budget(duration), options.apart_s, options.withdrawal_places)
+    spans = choose_spans(evidence, turns, options, duration)
+    bands = stability.find_bands(evidence, spans, turns, options, duration, choose_spans)
+    chosen = [_moment(span, band, markers, turns) for span, band in zip(spans, bands, strict=True)]
     linked = _link(chosen, repairs, options.link_s)
     if not linked:
         notes.append("nothing crossed the line; this does not mean that there was no rupture")
-    audit = [_audit_clip(turns, linked, duration)] if options.audit else []
+    audit = [_audit_clip(turns, linked)] if options.audit else []
     return Findings(tuple(linked + [clip for clip in audit if clip]), tuple(repairs), tuple(notes))
 
 
-def _notes(turns: Sequence[Turn], voices: Sequence[Voice]) -> list[str]:
+def choose_spans(
+    evidence: dict[str, Evidence], turns: Sequence[Turn], options: MomentsOptions, duration: float
+) -> list[Span]:
+    """The spans to flag, strongest first, within the budget."""
+    found = [span for family in FAMILIES for span in find_spans(family, evidence[family], turns, options)]
+    return rank.choose(found, rank.budget(duration), options.apart_s, options.withdrawal_places)
+
+
+def _notes(turns: Sequence[Turn], voices: Sequence[Voice], markers: Sequence[Marker]) -> list[str]:
     notes = []
     if not any(turn.role == "client" for turn in turns):
         notes.append("no client speech was found, so no moment can be marked")
     if any(voice.confidence < 0.75 for voice in voices):
         notes.append("please confirm who is the therapist; the families depend on it")
+    words = [word for turn in turns for word in turn.words]
+    doubtful = sum(word.confidence < gates.CONFIDENCE_FLOOR for word in words)
+    if words and doubtful / len(words) > 0.2:
+        notes.append(f"{100 * doubtful / len(words):.0f} % of the words were hard to hear; moments may be missed there")
+    if words and not any(marker.modality == "text" for marker in markers):
+        notes.append("the words were not read; only timing was looked at")
     return notes
 
 
-def score_at(family: str, at: float, markers: Sequence[Marker], options: MomentsOptions) -> float:
-    """Log-odds of a family at a time, from its markers nearby; each modality is capped."""
-    base = options.base_withdrawal if family == "withdrawal" else options.base_confrontation
-    catalogue = load_catalogue()
-    total = base
-    for modality, cap in (("text", options.cap_text), ("timing", options.cap_timing), ("voice", options.cap_voice)):
-        pieces: dict[str, list[float]] = {}
-        for m in markers:
-            if m.family == family and m.modality == modality:
-                away = max(0.0, m.start - at, at - m.end)
-                weight = catalogue.entries[m.marker].woe * m.strength * m.reliability
-                pieces.setdefault(m.marker, []).append(weight * math.exp(-away / options.decay_s))
-        total += min(cap, sum(w / 2**k for ws in pieces.values() for k, w in enumerate(sorted(ws, reverse=True))))
-    return total
-
-
-def _candidates(family: str, markers: Sequence[Marker], turns: Sequence[Turn], options: MomentsOptions) -> list[Moment]:
-    mine = [m for m in markers if m.family == family]
-    scored = [(score_at(family, m.end, mine, options), m) for m in mine]
-    groups: list[list[tuple[float, Marker]]] = []
-    for score, marker in scored:
-        if score < options.threshold:
-            continue
-        if groups and marker.start - groups[-1][-1][1].end <= options.join_s:
-            groups[-1].append((score, marker))
-        else:
-            groups.append([(score, marker)])
-    return [_moment(family, group, turns) for group in groups]
-
-
-def _moment(family: str, group: list[tuple[float, Marker]], turns: Sequence[Turn]) -> Moment:
-    score, top = max(group, key=lambda pair: (pair[0], -pair[1].start))
-    members = [marker for _, marker in group]
-    first = min(m.turn for m in members)
-    lead = max((i for i in range(first) if turns[i].role == "therapist"), default=first)
-    last = max(m.turn for m in members)
-    why = tuple(dict.fromkeys(m.why for m in sorted(members, key=lambda m: -m.strength)))[:4]
-    against = tuple(dict.fromkeys(m.against for m in members if m.against))
-    lines = "\n".join(f"{turn.role}: {turn.text}" for turn in turns[lead : last + 2])
-    modalities = {m.modality for m in members}
-    band = "stronger" if score >= 0.5 and len(modalities) > 1 else "some" if score >= -0.5 else "weak"
+def _moment(span: Span, band: str, markers: Sequence[Marker], turns: Sequence[Turn]) -> Moment:
+    inside = [m for m in markers if m.family == span.family and span.first <= m.turn <= span.last]
+    ordered = sorted(inside, key=lambda m: (m.turn != span.peak, m.modality == "voice", -m.strength, m.turn))
+    lead = _lead(span.first, turns)
+    last = turns[span.last]
     return Moment(
         start=turns[lead].start,
-        end=turns[last].end,
-        peak=top.end,
-        kind=family,
-        marker=top.marker,
-        score=round(score, 3),
+        end=max(last.end, turns[lead].start),
+        peak=turns[span.peak].end,
+        kind=span.family,
+        marker=_closest(inside),
+        score=round(span.log_odds, 3),
         band=band,
-        why=why,
-        against=against,
-        words=lines,
+        why=_reasons(ordered),
+        against=(*dict.fromkeys(m.against for m in ordered if m.against and m.strength >= 0.1), UNSEEN),
+        words="\n".join(f"{turn.role}: {turn.text}" for turn in turns[lead : span.last + 2]),
     )
+
+
+def _lead(first: int, turns: Sequence[Turn]) -> int:
+    """The therapist's turn before, so that what set it off can be seen."""
+    return max((i for i in range(first) if turns[i].role == "therapist" and not turns[i].backchannel), default=first)
+
+
+def _closest(markers: Sequence[Marker]) -> str:
+    votes: Counter[str] = Counter()
+    for marker in markers:
+        votes[marker.marker] += marker.strength
+    return max(votes, key=lambda name: (votes[name], name)) if votes else ""
+
+
+def _reasons(ordered: Sequence[Marker]) -> tuple[str, ...]:
+    """At most four sentences: half from the peak, the rest from the strongest other turns, none twice."""
+    first = [line for marker in ordered[:1] for line in marker.why.split("\n")][: REASONS - 1]
+    rest = [line for marker in ordered[1:] for line in marker.why.split("\n")[:2]]
+    return tuple(dict.fromkeys(line for line in first + rest if line))[:REASONS]
 
 
 def _link(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -> list[Moment]:
     """Every repair is linked to the latest rupture that had begun, if that ended at most `link_s` before it."""
     answers: dict[int, list[Repair]] = {}
     for repair in repairs:
-        open_ = [(m.start, k) for k, m in enumerate(moments) if m.peak <= repair.end and repair.start - m.end <= link_s]
+        open_ = [
+            (m.start, k) for k, m in enumerate(moments) if m.start <= repair.end and repair.start - m.end <= link_s
+        ]
         if open_:
             answers.setdefault(max(open_)[1], []).append(repair)
     return [replace(m, repairs=tuple(answers.get(k, ()))) for k, m in enumerate(moments)]
 
 
-def _audit_clip(turns: Sequence[Turn], flagged: Sequence[Moment], duration: float) -> Moment | None:
+def _audit_clip(turns: Sequence[Turn], flagged: Sequence[Moment]) -> Moment | None:
     """One client turn away from every flag, drawn by a hash of the turns, so that misses can be estimated."""
     far = [
         i

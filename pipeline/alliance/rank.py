@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.records import Moment
+from pipeline.alliance.evidence import Span
 
 PER_50_MIN = 5
 FULL_S = 50 * 60.0
@@ -15,19 +15,19 @@ def budget(duration_s: float) -> int:
     return max(PER_50_MIN, round(PER_50_MIN * duration_s / FULL_S))
 
 
-def choose(candidates: Sequence[Moment], places: int, apart_s: float, withdrawal_places: int) -> list[Moment]:
-    """The moments to watch, strongest first; never more than `places`, peaks at least `apart_s` seconds apart.
+def choose(candidates: Sequence[Span], places: int, apart_s: float, withdrawal_places: int) -> list[Span]:
+    """The spans to flag, strongest first; never more than `places`, peaks at least `apart_s` seconds apart.
 
     withdrawal_places   kept for withdrawal as long as there are such candidates, because confrontation is easier to see
     """
-    chosen: list[Moment] = []
-    ranked = sorted(candidates, key=lambda m: (-m.score, m.start))
-    kept = min(withdrawal_places, sum(m.kind == "withdrawal" for m in ranked))
-    for moment in ranked:
+    chosen: list[Span] = []
+    ranked = sorted(candidates, key=lambda s: (-s.excess, s.peak_s))
+    kept = min(withdrawal_places, sum(s.family == "withdrawal" for s in ranked))
+    for span in ranked:
         free = places - len(chosen)
-        waiting = kept - sum(m.kind == "withdrawal" for m in chosen)
-        if free <= 0 or (moment.kind != "withdrawal" and free <= waiting):
+        waiting = kept - sum(s.family == "withdrawal" for s in chosen)
+        if free <= 0 or (span.family != "withdrawal" and free <= waiting):
             continue
-        if all(abs(moment.peak - other.peak) >= apart_s for other in chosen):
-            chosen.append(moment)
-    return sorted(chosen, key=lambda m: (-m.score, m.start))
+        if all(abs(span.peak_s - other.peak_s) >= apart_s for other in chosen):
+            chosen.append(span)
+    return chosen

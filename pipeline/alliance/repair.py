@@ -13,16 +13,25 @@ from pipeline.alliance.catalogue import Catalogue
 from pipeline.alliance.timing import Course
 from pipeline.records import Marker, Repair, Turn
 
-JOIN_S = 60.0  # strategies within this time are one attempt
+JOIN_S = 45.0  # strategies within this time are one attempt
+STRATEGY_SHARE = 0.2  # a strategy is named when it holds this share of the attempt's strength
 AFTER_S = 120.0  # engagement is read from the client's turns in this time after the attempt
 LEAST_TURNS = 3  # fewer client turns afterwards: cannot tell
 BACK, PARTLY = 0.7, 0.3  # shares of the way back to the client's usual
 
 
 def find_repairs(
-    markers: Sequence[Marker], turns: Sequence[Turn], course: Sequence[Course], catalogue: Catalogue, least: float
+    markers: Sequence[Marker],
+    turns: Sequence[Turn],
+    course: Sequence[Course],
+    catalogue: Catalogue,
+    least: float,
+    peak: float,
 ) -> list[Repair]:
-    """Every repair attempt, in order of time: strategy markers of at least `least` strength, joined."""
+    """Every repair attempt, in order of time: strategy markers of at least `least` strength, joined.
+
+    peak   the strength that an attempt must reach in one of its turns
+    """
     strategies = [m for m in markers if m.family == "resolution" and m.strength * m.reliability >= least]
     groups: list[list[Marker]] = []
     for marker in strategies:
@@ -30,16 +39,19 @@ def find_repairs(
             groups[-1].append(marker)
         else:
             groups.append([marker])
-    return [_attempt(group, turns, course, catalogue) for group in groups]
+    reached = [group for group in groups if max(m.strength for m in group) >= peak]
+    return [_attempt(group, turns, course, catalogue) for group in reached]
 
 
 def _attempt(group: list[Marker], turns: Sequence[Turn], course: Sequence[Course], catalogue: Catalogue) -> Repair:
-    best: dict[str, float] = {}
+    weight: dict[str, float] = {}
     for marker in group:
-        best[marker.marker] = max(best.get(marker.marker, 0.0), marker.strength)
-    ids = tuple(sorted(best, key=lambda name: (-best[name], name)))[:4]
-    kinds = {catalogue.entries[name].strategy_class for name in ids if best[name] >= 0.5}
-    kind = "both" if len(kinds) > 1 else next(iter(kinds), "immediate")
+        weight[marker.marker] = weight.get(marker.marker, 0.0) + marker.strength
+    total = sum(weight.values())
+    ids = tuple(n for n in sorted(weight, key=lambda n: (-weight[n], n))[:4] if weight[n] >= STRATEGY_SHARE * total)
+    ids = ids or (max(weight, key=lambda name: (weight[name], name)),)
+    kinds = {catalogue.entries[name].strategy_class for name in ids}
+    kind = "both" if len(kinds) > 1 else next(iter(kinds))
     start, end = group[0].start, max(m.end for m in group)
     engagement, note = engagement_after(turns, course, start, end)
     strongest = max(group, key=lambda m: (m.strength, -m.start))

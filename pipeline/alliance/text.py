@@ -20,9 +20,10 @@ COMPLAINTS = {"cf_complaint_therapist", "cf_complaint_activities", "cf_complaint
 
 @dataclass(frozen=True)
 class Cue:
-    """A pattern that matched and passed the gates: which marker, how clearly, on which words, what speaks against."""
+    """A pattern that passed the gates: which marker and family, how clearly, on which words, what speaks against."""
 
     marker: str
+    family: str
     strength: float
     words: str
     against: str
@@ -65,4 +66,4 @@ def _gated(entry: Entry, match: re.Match, text: str, asked: str, course: Course)
         against.append("the turn is partly about times or arrangements")
     if entry.family == "confrontation" and entry.id not in COMPLAINTS and not course.challenged:
         strength *= 0.7
-    return Cue(entry.id, round(strength, 3), match.group().strip(" ,.;"), "; ".join(against))
+    return Cue(entry.id, entry.family, round(strength, 3), match.group().strip(" ,.;"), "; ".join(against))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from pipeline.alliance import gates
@@ -165,7 +166,7 @@ def find_silences(turns: Sequence[Turn], least_s: float) -> list[Silence]:
     """Therapist, pause, therapist: silences of at least `least_s` seconds, in order."""
     found = []
     kept = [(i, turn) for i, turn in enumerate(turns) if not turn.backchannel and turn.role != "other"]
-    for (_, first), (j, second) in zip(kept, kept[1:], strict=False):
+    for (_, first), (j, second) in pairwise(kept):
         if first.role == second.role == "therapist" and least_s <= second.start - first.end <= LONG_BREAK_S:
             found.append(Silence(first.end, second.start, j, gates.is_open_invitation(gates.sure_text(first))))
     return found

@@ -1,0 +1,228 @@
+"""Trained heads: small linear models that say how far a turn stands out, and what kind of line it is.
+
+Two layers, both a weighted sum in natural-log odds. The line head reads one turn with its neighbours. The course head
+reads the line heads' log-odds of the turns around: a rupture is several turns long, and a repair tends to follow it.
+The naming heads say which marker or strategy a line is closest to. Weights come from `pipeline.alliance.train` and lie
+in `data/heads.npz`; nothing but numpy is needed to use them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.alliance.features import Features, feature_names, measure_features
+from pipeline.alliance.timing import Course
+from pipeline.records import AttuneError, Turn
+
+SHIPPED = Path(__file__).with_name("data") / "heads.npz"
+FAMILIES = ("withdrawal", "confrontation", "repair")
+ROLE = {"withdrawal": "client", "confrontation": "client", "repair": "therapist"}
+VARIANTS = {  # what is looked at -> the set of heads trained on just that
+    "timing": ("timing",),
+    "words": ("words",),
+    "timing+words": ("timing", "words"),
+    "words+meaning": ("words", "meaning"),
+    "timing+words+meaning": ("timing", "words", "meaning"),
+}
+REACH = 3  # turns of the same role to each side that the course head reads
+AFTER_S, BEFORE_S = 90.0, 120.0  # how far ahead a repair, how far back a rupture is looked for
+ABSENT = -4.0  # log-odds where there is no such turn: well below any ordinary turn
+
+
+@dataclass(frozen=True)
+class Head:
+    """log-odds = bias + (x - mean) . weight: the bias is what an average turn gets, each product one contribution."""
+
+    bias: float
+    mean: np.ndarray
+    weight: np.ndarray
+
+    def contributions(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.mean) * self.weight
+
+    def log_odds(self, values: np.ndarray) -> np.ndarray:
+        return self.bias + (values - self.mean) @ self.weight
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of one variant, by family."""
+
+    line: dict[str, Head]
+    course: dict[str, Head]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Which catalogue entry a line is closest to: weights an entry over this turn and the other's before."""
+
+    ids: tuple[str, ...]
+    bias: np.ndarray
+    weight: np.ndarray
+
+    def log_odds(self, vectors: np.ndarray) -> np.ndarray:
+        """Shape (turns, ids); `vectors` are the turn's embedding and that of the other's turn before, side by side."""
+        return self.bias + vectors @ self.weight.T
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-odds of one family for one role's turns: `line` before, `course` after looking at the turns around."""
+
+    turns: np.ndarray
+    line: np.ndarray
+    course: np.ndarray
+
+
+def variant_of(timing: bool, words: bool, meaning: bool) -> str:
+    """Name of the heads for what may be looked at; "" where nothing may."""
+    kinds = tuple(k for k, on in (("timing", timing), ("words", words), ("meaning", words and meaning)) if on)
+    return next((name for name, wanted in VARIANTS.items() if wanted == kinds), "")
+
+
+def measure_both(turns: Sequence[Turn], course: Sequence[Course], vectors: np.ndarray | None) -> dict[str, Features]:
+    """The features of both roles, by role."""
+    return {role: measure_features(turns, course, vectors, role) for role in ("client", "therapist")}
+
+
+def of_variant(features: dict[str, Features], variant: str, width: int) -> dict[str, Features]:
+    """Only the columns of the variant's kinds; `width` is that of the embeddings in them, 0 without."""
+    kinds = VARIANTS[variant]
+    cut = {}
+    for role, rows in features.items():
+        keep = [name.split(":")[0] in kinds for name in feature_names(role, width)]
+        cut[role] = Features(rows.turns, rows.values[:, keep])
+    return cut
+
+
+def score_turns(turns: Sequence[Turn], features: dict[str, Features], heads: Heads) -> dict[str, Scores]:
+    """Both layers for every family.
+
+    features   as `measure_both` gives them, cut with `of_variant` to what these heads were trained on
+    """
+    line = {family: heads.line[family].log_odds(features[ROLE[family]].values) for family in FAMILIES}
+    where = {family: features[ROLE[family]].turns for family in FAMILIES}
+    return {
+        family: Scores(
+            turns=where[family],
+            line=line[family],
+            course=heads.course[family].log_odds(course_rows(turns, where, line, family)),
+        )
+        for family in FAMILIES
+    }
+
+
+def course_rows(
+    turns: Sequence[Turn], where: dict[str, np.ndarray], line: dict[str, np.ndarray], family: str
+) -> np.ndarray:
+    """What the course head reads, a row for every turn of the family's role.
+
+    Line log-odds of all three families for the nearest turns (REACH to each side, edges repeated), the strongest
+    repair within AFTER_S after and before, the strongest rupture within BEFORE_S before, and the session's own 90th
+    percentiles, because some people talk like that all the time.
+    """
+    rows = []
+    start = np.array([turn.start for turn in turns])
+    usual = [float(np.quantile(line[f], 0.9)) if len(line[f]) else ABSENT for f in ("withdrawal", "confrontation")]
+    for i in where[family]:
+        row: list[float] = []
+        for other in FAMILIES:
+            row += _nearest(where[other], line[other], i)
+        away = start[where["repair"]] - start[i]
+        row += [_most(line["repair"][(away >= 0) & (away <= AFTER_S)])]
+        row += [_most(line["repair"][(away < 0) & (away >= -AFTER_S)])]
+        for other in ("withdrawal", "confrontation"):
+            away = start[where[other]] - start[i]
+            row += [_most(line[other][(away < 0) & (away >= -BEFORE_S)])]
+        rows.append(row + usual)
+    return np.array(rows, dtype=np.float64).reshape(len(where[family]), len(FAMILIES) * (2 * REACH + 1) + 6)
+
+
+def _nearest(where: np.ndarray, line: np.ndarray, i: int) -> list[float]:
+    if not len(where):
+        return [ABSENT] * (2 * REACH + 1)
+    at = int(np.searchsorted(where, i))
+    return [float(line[min(max(at + k, 0), len(where) - 1)]) for k in range(-REACH, REACH + 1)]
+
+
+def _most(values: np.ndarray) -> float:
+    return float(values.max()) if len(values) else ABSENT
+
+
+def naming_rows(turns: Sequence[Turn], course: Sequence[Course], vectors: np.ndarray) -> np.ndarray:
+    """Embedding of every turn beside that of the other's turn before (zeros where there is none)."""
+    before = [vectors[row.before] if row.before is not None else np.zeros(vectors.shape[1]) for row in course]
+    return np.concatenate([vectors, np.array(before, dtype=np.float32).reshape(vectors.shape)], axis=1)
+
+
+def save_heads(path: Path, heads: dict[str, Heads], naming: dict[str, Naming]) -> None:
+    """Write all variants and the naming heads: same weights, same bytes."""
+    arrays: dict[str, np.ndarray] = {}
+    for variant, sets in heads.items():
+        for layer in ("line", "course"):
+            for family, head in getattr(sets, layer).items():
+                at = f"{variant}/{layer}/{family}"
+                arrays[f"{at}/bias"] = np.float32(head.bias)
+                arrays[f"{at}/mean"] = head.mean.astype(np.float32)
+                arrays[f"{at}/weight"] = head.weight.astype(np.float32)
+    for family, names in naming.items():
+        arrays[f"naming/{family}/ids"] = np.frombuffer(json.dumps(names.ids).encode(), dtype=np.uint8)
+        arrays[f"naming/{family}/bias"] = names.bias.astype(np.float32)
+        arrays[f"naming/{family}/weight"] = names.weight.astype(np.float32)
+    np.savez_compressed(path, **arrays)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that was trained: heads by variant, naming by family."""
+
+    heads: dict[str, Heads]
+    naming: dict[str, Naming]
+
+
+@cache
+def load_model(path: Path = SHIPPED) -> Model:
+    """The trained heads.
+
+    raises   AttuneError when the file is missing or not one of ours
+    """
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        return build_model(arrays)
+    except (OSError, ValueError, KeyError) as error:
+        raise AttuneError(
+            f"the trained heads ({path.name}) cannot be read ({type(error).__name__})",
+            mend="install the program again, or train them anew with: attune train",
+            code="heads-unreadable",
+        ) from error
+
+
+def build_model(arrays: dict[str, np.ndarray]) -> Model:
+    """The trained heads from their arrays, as `save_heads` names them. Raises KeyError where one is missing."""
+
+    def head(at: str) -> Head:
+        return Head(float(arrays[f"{at}/bias"]), arrays[f"{at}/mean"], arrays[f"{at}/weight"])
+
+    heads = {
+        variant: Heads(
+            line={family: head(f"{variant}/line/{family}") for family in FAMILIES},
+            course={family: head(f"{variant}/course/{family}") for family in FAMILIES},
+        )
+        for variant in VARIANTS
+    }
+    naming = {
+        family: Naming(
+            ids=tuple(json.loads(arrays[f"naming/{family}/ids"].tobytes())),
+            bias=arrays[f"naming/{family}/bias"],
+            weight=arrays[f"naming/{family}/weight"],
+        )
+        for family in FAMILIES
+    }
+    return Model(heads, naming)
