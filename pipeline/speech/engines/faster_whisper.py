@@ -1,0 +1,115 @@
+"""Speech to text by faster-whisper (CTranslate2), an optional extra: the same weights, the same words out.
+
+8-bit whole numbers on a CPU unless told otherwise. Chunks go through its batched pipeline as clips of one sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from pipeline import models
+from pipeline.records import AttuneError
+from pipeline.speech.engines.whisper_align import HeardWord
+from pipeline.speech.engines.whisper_options import (
+    FILLER_PROMPT,
+    MAX_COMPRESSION,
+    NO_REPEAT_TOKENS,
+    RATE_HZ,
+    EngineOptions,
+    check_language,
+    is_silence,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> list[list[HeardWord]]:
+    """The words of every chunk, in the chunks' order.
+
+    chunks   float32, 16 kHz mono, each no longer than 30 s
+    raises   AttuneError where faster-whisper is not installed, the weights are in another form, or the language is
+             unknown
+    """
+    pipeline = _load_pipeline(options.model, options.precision)
+    if options.language:
+        check_language(options.language, pipeline.model.model.is_multilingual)
+    found = _decode(pipeline, chunks, options, options.verbatim)
+    for no_repeat in (0, NO_REPEAT_TOKENS):
+        again = [
+            i for i, segments in enumerate(found) if any(s.compression_ratio > MAX_COMPRESSION for s, _ in segments)
+        ]
+        retried = _decode(pipeline, [chunks[i] for i in again], options, False, no_repeat) if again else []
+        for i, segments in zip(again, retried, strict=True):
+            found[i] = segments
+    return [[word for segment, start in segments for word in _words(segment, start)] for segments in found]
+
+
+@cache
+def _load_pipeline(name: str, precision: str):
+    try:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+    except ImportError as error:
+        raise AttuneError(
+            "faster-whisper is not installed",
+            mend='install it with: python -m pip install "attune[faster-whisper]"; or set engine = "openai_whisper"',
+            code="extra-missing",
+        ) from error
+    folder = models.weights(name)
+    if not (folder / "model.bin").is_file():
+        raise AttuneError(
+            f"the weights {name!r} are not in the form that faster-whisper reads",
+            mend='choose weights with a model.bin, such as whisper-base; or set engine = "openai_whisper"',
+            code="weights-no-whisper",
+        )
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    model = WhisperModel(
+        str(folder),
+        device="cuda" if on_gpu else "cpu",
+        compute_type=precision or ("float16" if on_gpu else "int8"),
+        cpu_threads=torch.get_num_threads(),
+        local_files_only=True,
+    )
+    return BatchedInferencePipeline(model)
+
+
+def _decode(
+    pipeline, chunks: Sequence[np.ndarray], options: EngineOptions, verbatim: bool, no_repeat: int = 0
+) -> list[list[tuple]]:
+    """Per chunk, its segments, each with the chunk's start in the joined sound; seconds."""
+    import numpy as np
+
+    edges = np.concatenate([[0], np.cumsum([len(chunk) for chunk in chunks])]) / RATE_HZ
+    segments, _ = pipeline.transcribe(
+        np.concatenate(chunks),
+        language=options.language or None,
+        beam_size=options.beams,
+        batch_size=options.batch_size,
+        clip_timestamps=[{"start": a, "end": b} for a, b in pairwise(edges.tolist())],
+        hotwords=FILLER_PROMPT if verbatim else None,
+        no_repeat_ngram_size=no_repeat,
+        temperature=0.0,
+        word_timestamps=True,
+        without_timestamps=True,
+    )
+    found: list[list[tuple]] = [[] for _ in chunks]
+    for segment in segments:
+        # `seek` is the chunk's start in hundredths, rounded down: the middle of that hundredth lies inside the chunk.
+        chunk = int(np.searchsorted(edges, segment.seek / 100 + 0.0101, side="right")) - 1
+        found[min(chunk, len(chunks) - 1)].append((segment, float(edges[chunk])))
+    return found
+
+
+def _words(segment, start: float) -> list[HeardWord]:
+    if is_silence(segment.no_speech_prob, segment.avg_logprob):
+        return []
+    return [
+        HeardWord(word.start - start, word.end - start, word.word.strip(), word.probability)
+        for word in segment.words
+        if any(letter.isalnum() for letter in word.word)
+    ]

@@ -1,0 +1,131 @@
+"""Speech to text by openai-whisper, decoded in batches. See `whisper_decode` for what makes it fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.speech.engines.whisper_align import FRAME_S, HeardWord, build_words
+from pipeline.speech.engines.whisper_decode import Decoded, Listening, Model, Rules, attend, decode, encode, load_model
+from pipeline.speech.engines.whisper_options import (
+    FILLER_PROMPT,
+    MAX_COMPRESSION,
+    NO_REPEAT_TOKENS,
+    RATE_HZ,
+    EngineOptions,
+    check_language,
+    is_silence,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+LANGUAGE_CHUNKS = 4  # heard to find the language once per recording
+
+
+def best_precision() -> str:
+    """The number format of the large matrices that is fast and safe here: float16 on CUDA, bfloat16 where the CPU
+    multiplies it in hardware, float32 elsewhere."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "float16"
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return "bfloat16" if known.get("avx512_bf16") or known.get("amx_bf16") else "float32"
+
+
+def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> list[list[HeardWord]]:
+    """The words of every chunk, in the chunks' order.
+
+    chunks   float32, 16 kHz mono, each no longer than 30 s
+    raises   AttuneError for a language that Whisper or these weights do not know
+    """
+    model = load_model(options.model, options.precision or best_precision())
+    tokenizer = build_tokenizer(model, options.language or detect_language(chunks[:LANGUAGE_CHUNKS], model))
+    words = []
+    for first in range(0, len(chunks), options.batch_size):
+        words += _transcribe_batch(model, tokenizer, chunks[first : first + options.batch_size], options)
+    return words
+
+
+def _transcribe_batch(
+    model: Model, tokenizer, chunks: Sequence[np.ndarray], options: EngineOptions
+) -> list[list[HeardWord]]:
+    listening = Listening(model, encode(model, mel_spectrograms(model, chunks)))
+    decoded = _decode_checked(model, tokenizer, listening, options)
+    texts = [() if is_silence(found.no_speech, found.logprob) else found.tokens for found in decoded]
+    prompt = tokenizer.sot_sequence_including_notimestamps
+    return [
+        build_words(tokenizer, text, probabilities, attention, max(1, round(len(chunk) / RATE_HZ / FRAME_S)))
+        for text, chunk, (attention, probabilities) in zip(
+            texts, chunks, attend(model, listening, prompt, texts, tokenizer.eot), strict=True
+        )
+    ]
+
+
+def build_tokenizer(model: Model, language: str):
+    """Whisper's tokenizer for these weights and this language."""
+    from whisper.tokenizer import get_tokenizer
+
+    multilingual, languages = model.whisper.is_multilingual, model.whisper.num_languages
+    check_language(language, multilingual)
+    return get_tokenizer(multilingual, num_languages=languages, language=language, task="transcribe")
+
+
+def detect_language(chunks: Sequence[np.ndarray], model: Model) -> str:
+    """The likeliest language over all these chunks together; "en" for weights that know nothing else."""
+    import torch
+
+    whisper = model.whisper
+    if not whisper.is_multilingual or not chunks:
+        return "en"
+    with torch.inference_mode():
+        features = encode(model, mel_spectrograms(model, chunks)).float().to(whisper.device)
+        _, each = whisper.detect_language(features)
+    return max(each[0], key=lambda code: sum(probabilities[code] for probabilities in each))
+
+
+def mel_spectrograms(model: Model, chunks: Sequence[np.ndarray]) -> torch.Tensor:
+    """Whisper's log-mel spectrograms, (B, mels, 3000), each chunk padded with silence to 30 s."""
+    import torch
+    from whisper.audio import log_mel_spectrogram, pad_or_trim
+
+    return torch.stack([log_mel_spectrogram(pad_or_trim(c), n_mels=model.whisper.dims.n_mels) for c in chunks])
+
+
+def _decode_checked(model: Model, tokenizer, listening: Listening, options: EngineOptions) -> list[Decoded]:
+    """Every chunk decoded; those whose text repeats itself once more without the prompt, and if they still do, with
+    repetition forbidden."""
+    decoded = decode(model, listening, build_rules(model, tokenizer, options.verbatim), options.beams)
+    for no_repeat in (0, NO_REPEAT_TOKENS):
+        again = [i for i, found in enumerate(decoded) if repeats_itself(found, tokenizer)]
+        if again:
+            rules = build_rules(model, tokenizer, False, no_repeat)
+            retried = decode(model, listening.select(again), rules, options.beams)
+            for i, found in zip(again, retried, strict=True):
+                decoded[i] = found
+    return decoded
+
+
+def repeats_itself(found: Decoded, tokenizer) -> bool:
+    """Whether the text is a loop: it packs too well, or ran into the token limit."""
+    from whisper.utils import compression_ratio
+
+    return not found.finished or compression_ratio(tokenizer.decode(list(found.tokens))) > MAX_COMPRESSION
+
+
+def build_rules(model: Model, tokenizer, verbatim: bool, no_repeat: int = 0) -> Rules:
+    """Text only, without timestamp tokens: times come from attention."""
+    marks = [tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm]
+    timestamps = range(tokenizer.no_timestamps, model.whisper.dims.n_vocab)
+    before = (tokenizer.sot_prev, *tokenizer.encode(f" {FILLER_PROMPT}")) if verbatim else ()
+    return Rules(
+        prompt=(*before, *tokenizer.sot_sequence_including_notimestamps),
+        start=len(before),
+        end=tokenizer.eot,
+        no_speech=tokenizer.no_speech,
+        suppressed=(*tokenizer.non_speech_tokens, *marks, tokenizer.no_speech, *timestamps),
+        suppressed_first=(*tokenizer.encode(" "), tokenizer.eot),
+        no_repeat=no_repeat,
+    )

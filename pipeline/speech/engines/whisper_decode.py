@@ -1,0 +1,437 @@
+"""Batched beam search with openai-whisper's weights: many chunks at once, every cache allocated once.
+
+openai-whisper decodes one window after another, holds a copy of the audio's keys and values for every beam and joins
+its caches anew for every token. Here a batch of chunks shares every reading of the weights; the beams of a chunk share
+the chunk's keys and values, and find their own past in one common cache through a mask, so nothing is ever copied when
+beams change places. The search itself is openai-whisper's: in float32 it gives the same tokens.
+
+Shapes: B chunks, G beams, H heads of 64, F = 1500 audio frames of 0.02 s, S places of the text cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pipeline.speech.engines.whisper_weights import HEAD_SIZE, load_whisper
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    Affine = tuple[torch.Tensor, torch.Tensor]  # weight and bias
+
+MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
+TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
+
+
+@dataclass(frozen=True)
+class Model:
+    """Whisper, laid out for decoding on this machine; large matrices in `dtype`, layer norms in float32."""
+
+    whisper: object  # openai-whisper's own model, float32
+    encoder: torch.nn.Module
+    layers: tuple[_Layer, ...]  # of the decoder
+    embedding: torch.Tensor  # (vocabulary, width), also the output matrix
+    positions: torch.Tensor  # (448, width)
+    final_norm: torch.nn.Module
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One decoder layer. Matrices that read the same input are joined: query, key, value; key, value."""
+
+    heads: int
+    aligned: tuple[int, ...]  # heads of cross-attention that follow time
+    norms: tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]  # before self-attention, cross-attention, mlp
+    self_in: Affine
+    self_out: Affine
+    cross_query: Affine
+    cross_in: Affine
+    cross_out: Affine
+    mlp_in: Affine
+    mlp_out: Affine
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the search starts from and may choose.
+
+    prompt            tokens before the first chosen one, the same for every chunk
+    start             place in `prompt` of the start mark, where the no-speech probability is read
+    end, no_speech    ids of the end mark and the no-speech mark
+    suppressed        tokens that are never chosen; `suppressed_first` not as the first
+    no_repeat         no run of this many tokens is written twice in a chunk; 0 sets no such rule
+    """
+
+    prompt: tuple[int, ...]
+    start: int
+    end: int
+    no_speech: int
+    suppressed: tuple[int, ...]
+    suppressed_first: tuple[int, ...]
+    no_repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What one chunk was decoded to.
+
+    tokens     text tokens in order, the end mark left out
+    no_speech  Whisper's own probability that the chunk holds no speech
+    logprob    natural logarithm, mean over the tokens
+    finished   False where the token limit cut it off, which 30 s of real speech do not reach
+    """
+
+    tokens: tuple[int, ...]
+    no_speech: float
+    logprob: float
+    finished: bool
+
+
+@cache
+def load_model(name: str, dtype_name: str) -> Model:
+    """Whisper weights laid out for decoding; once per process.
+
+    dtype_name  "float32", "bfloat16" or "float16"
+    raises      AttuneError when the weights are missing, altered or no Whisper
+    """
+    import torch
+
+    whisper = load_whisper(name)
+    dtype = getattr(torch, dtype_name)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    decoder = whisper.decoder
+    aligned = whisper.alignment_heads.indices().T.tolist()
+    return Model(
+        whisper=whisper,
+        encoder=_in_dtype(whisper.encoder, device, dtype),
+        layers=tuple(
+            _lay_out(block, tuple(head for at, head in aligned if at == index), device, dtype)
+            for index, block in enumerate(decoder.blocks)
+        ),
+        embedding=decoder.token_embedding.weight.to(device, dtype),
+        positions=decoder.positional_embedding.to(device, dtype),
+        final_norm=_in_dtype(decoder.ln, device, dtype),
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _in_dtype(module: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+    import torch
+
+    module = deepcopy(module).to(device, dtype)
+    for part in module.modules():
+        if isinstance(part, torch.nn.LayerNorm):
+            part.float()
+    return module
+
+
+def _lay_out(block, aligned: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> _Layer:
+    import torch
+
+    def joined(*linears) -> Affine:
+        weights = torch.cat([linear.weight for linear in linears])
+        biases = [torch.zeros(len(n.weight)) if n.bias is None else n.bias for n in linears]
+        return weights.to(device, dtype), torch.cat(biases).to(device, dtype)
+
+    own, cross = block.attn, block.cross_attn
+    return _Layer(
+        heads=own.n_head,
+        aligned=aligned,
+        norms=tuple(_in_dtype(norm, device, dtype) for norm in (block.attn_ln, block.cross_attn_ln, block.mlp_ln)),
+        self_in=joined(own.query, own.key, own.value),
+        self_out=joined(own.out),
+        cross_query=joined(cross.query),
+        cross_in=joined(cross.key, cross.value),
+        cross_out=joined(cross.out),
+        mlp_in=joined(block.mlp[0]),
+        mlp_out=joined(block.mlp[2]),
+    )
+
+
+def encode(model: Model, mel: torch.Tensor) -> torch.Tensor:
+    """Audio features (B, F, width) of log-mel spectrograms (B, mels, 3000)."""
+    import torch
+
+    with torch.inference_mode():
+        return model.encoder(mel.to(model.device, model.dtype))
+
+
+class Listening:
+    """A batch of chunks as the decoder hears them: keys and values over the audio, per layer (2, B * H, F, 64)."""
+
+    def __init__(self, model: Model, features: torch.Tensor) -> None:
+        import torch
+
+        n, frames, _ = features.shape
+        self.n_chunks = n
+        self.layers = []
+        with torch.inference_mode():
+            for layer in model.layers:
+                both = torch.nn.functional.linear(features, *layer.cross_in)
+                both = both.view(n, frames, 2, layer.heads, HEAD_SIZE).permute(2, 0, 3, 1, 4)
+                self.layers.append(both.reshape(2, n * layer.heads, frames, HEAD_SIZE))
+
+    def select(self, chunks: Sequence[int]) -> Listening:
+        """A copy with only these chunks."""
+        chosen = object.__new__(Listening)
+        chosen.n_chunks = len(chunks)
+        chosen.layers = [both.unflatten(1, (self.n_chunks, -1))[:, list(chunks)].flatten(1, 2) for both in self.layers]
+        return chosen
+
+    def swap(self, a: int, b: int) -> None:
+        """Exchange the places of two chunks."""
+        if a != b:
+            for both in self.layers:
+                by_chunk = both.unflatten(1, (self.n_chunks, -1))
+                by_chunk[:, [a, b]] = by_chunk[:, [b, a]]
+
+
+class _TextCache:
+    """Keys and values over the text so far, per layer (2, B, H, S, 64).
+
+    All beams of a chunk write into one row, one place each for every step. `mask` (B, n, S) is 0 at the places of a
+    beam's own past and -inf elsewhere.
+    """
+
+    def __init__(self, model: Model, n_chunks: int, places: int) -> None:
+        import torch
+
+        self.layers = [
+            torch.empty(2, n_chunks, layer.heads, places, HEAD_SIZE, dtype=model.dtype, device=model.device)
+            for layer in model.layers
+        ]
+        self.filled = 0
+
+    def swap(self, a: int, b: int) -> None:
+        """Exchange the places of two chunks."""
+        if a != b:
+            for both in self.layers:
+                both[:, [a, b], :, : self.filled] = both[:, [b, a], :, : self.filled]
+
+
+def _forward(
+    model: Model,
+    listening: Listening,
+    text: _TextCache,
+    tokens: torch.Tensor,
+    positions: torch.Tensor,
+    mask: torch.Tensor,
+    looks: list | None = None,
+) -> torch.Tensor:
+    """Feed tokens (B, n) into the next n places of the cache.
+
+    B may be less than the batch: the first B chunks then.
+    positions  of the tokens in the text, (n,)
+    mask       added to the scores of self-attention, (B or 1, n, filled + n)
+    looks      where given, gets the attention over frames of each layer's alignment heads, (B, heads, n, F) float32
+    returns    what the decoder makes of each token, (B, n, width), after the last norm
+    """
+    import torch
+    from torch.nn.functional import gelu, linear
+
+    n_rows, n = tokens.shape
+    first, text.filled = text.filled, text.filled + n
+    scale = HEAD_SIZE**-0.5
+    x = model.embedding[tokens] + model.positions[positions]
+    for layer, own, heard in zip(model.layers, text.layers, listening.layers, strict=True):
+        fused = linear(layer.norms[0](x), *layer.self_in).view(n_rows, n, 3, layer.heads, HEAD_SIZE)
+        query, key, value = fused.permute(2, 0, 3, 1, 4)
+        own[0, :n_rows, :, first : text.filled], own[1, :n_rows, :, first : text.filled] = key, value
+        keys, values = own[:, :n_rows, :, : text.filled]
+        scores = (query @ keys.transpose(2, 3)).float().mul_(scale).add_(mask[:, None]).softmax(-1)
+        mixed = scores.to(x.dtype) @ values
+        x = x + linear(mixed.transpose(1, 2).flatten(2), *layer.self_out)
+
+        query = linear(layer.norms[1](x), *layer.cross_query).view(n_rows, n, layer.heads, HEAD_SIZE)
+        query = query.transpose(1, 2).flatten(0, 1)
+        keys, values = heard[:, : n_rows * layer.heads]
+        scores = torch.bmm(query, keys.transpose(1, 2)).float().mul_(scale).softmax(-1)  # (B * H, n, F)
+        mixed = torch.bmm(scores.to(x.dtype), values).view(n_rows, layer.heads, n, HEAD_SIZE)
+        x = x + linear(mixed.transpose(1, 2).flatten(2), *layer.cross_out)
+        if looks is not None and layer.aligned:
+            looks.append(scores.view(n_rows, layer.heads, n, -1)[:, list(layer.aligned)].clone())
+
+        x = x + linear(gelu(linear(layer.norms[2](x), *layer.mlp_in)), *layer.mlp_out)
+    return model.final_norm(x)
+
+
+def _logits(model: Model, hidden: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.nn.functional.linear(hidden, model.embedding).float()
+
+
+def _causal(n: int, device: torch.device) -> torch.Tensor:
+    import torch
+
+    return torch.full((1, n, n), -torch.inf, device=device).triu_(1)
+
+
+@dataclass
+class _Search:
+    """The beams of one chunk, as openai-whisper keeps them: running ones with their scores, and finished ones."""
+
+    chunk: int
+    no_speech: float
+    beams: list[list[int]]
+    scores: list[float]
+    finished: dict[tuple[int, ...], float]
+
+    def advance(self, tops: list[list[tuple[float, int]]], n_beams: int, end: int) -> list[int]:
+        """Take the best continuations.
+
+        tops     per running beam, its likeliest next tokens as (log probability, token)
+        returns  per new beam, the place of the old one it goes on from
+        """
+        candidates = [
+            (score + logprob, place, token)
+            for place, (score, top) in enumerate(zip(self.scores, tops, strict=True))
+            for logprob, token in top
+        ]
+        candidates.sort(key=lambda c: -c[0])
+        beams, scores, parents = [], [], []
+        for score, place, token in candidates:
+            if token == end:
+                if len(self.finished) < n_beams:
+                    self.finished.setdefault(tuple(self.beams[place]), score)
+                continue
+            beams.append([*self.beams[place], token])
+            scores.append(score)
+            parents.append(place)
+            if len(beams) == n_beams:
+                break
+        self.beams, self.scores = beams, scores
+        return parents
+
+    def best(self) -> Decoded:
+        """The finished text with the highest mean log probability; an unfinished one where there is none."""
+        done = bool(self.finished)
+        texts = self.finished if done else {tuple(self.beams[0]): self.scores[0]}
+        tokens, score = max(texts.items(), key=lambda item: item[1] / max(1, len(item[0])))
+        return Decoded(tokens, self.no_speech, score / (len(tokens) + 1), done)
+
+
+def decode(model: Model, listening: Listening, rules: Rules, n_beams: int) -> list[Decoded]:
+    """The likeliest text of every chunk by beam search (greedy with one beam), in the chunks' order.
+
+    `listening` is permuted while decoding and as it was afterwards.
+    """
+    import torch
+
+    n_chunks = listening.n_chunks
+    n_prompt = len(rules.prompt)
+    limit = min(MAX_NEW_TOKENS, len(model.positions) - n_prompt)
+    with torch.inference_mode():
+        never = torch.zeros(len(model.embedding), device=model.device)
+        never[list(rules.suppressed)] = -torch.inf
+        text = _TextCache(model, n_chunks, n_prompt + limit * n_beams)
+        tokens = torch.tensor([rules.prompt] * n_chunks, device=model.device)
+        hidden = _forward(model, listening, text, tokens, torch.arange(n_prompt), _causal(n_prompt, model.device))
+        silent = _logits(model, hidden[:, rules.start]).softmax(-1)[:, rules.no_speech].tolist()
+        running = [_Search(i, silent[i], [[]], [0.0], {}) for i in range(n_chunks)]
+        done: list[_Search] = []
+        hidden = hidden[:, -1:]
+        mask = torch.zeros(n_chunks, 1, n_prompt, device=model.device)
+        swaps = []
+        for step in range(limit):
+            logits = _logits(model, hidden) + never
+            if step == 0:
+                logits[..., list(rules.suppressed_first)] = -torch.inf
+            if rules.no_repeat:
+                _forbid_repeats(logits, running, rules.no_repeat)
+            tops = _top_tokens(logits, n_beams + 1)
+            parents = [search.advance(top, n_beams, rules.end) for search, top in zip(running, tops, strict=True)]
+            mask = _mask_of_children(mask, parents)
+            for place in reversed(range(len(running))):
+                if len(running[place].finished) >= n_beams:
+                    last = len(running) - 1
+                    listening.swap(place, last)
+                    text.swap(place, last)
+                    swaps.append((place, last))
+                    mask[place] = mask[last]
+                    running[place], running[last] = running[last], running[place]
+                    done.append(running.pop())
+                    mask = mask[:last]
+            if not running:
+                break
+            tokens = torch.tensor([[beam[-1] for beam in search.beams] for search in running], device=model.device)
+            positions = torch.tensor([n_prompt + step] * n_beams)
+            hidden = _forward(model, listening, text, tokens, positions, mask)
+        for a, b in reversed(swaps):
+            listening.swap(a, b)
+    return [search.best() for search in sorted([*done, *running], key=lambda search: search.chunk)]
+
+
+def _mask_of_children(mask: torch.Tensor, parents: list[list[int]]) -> torch.Tensor:
+    """What each new beam may look at: its parent's past, and its own new place after it."""
+    import torch
+
+    n_beams = len(parents[0])
+    inherited = torch.stack([row[ids] for row, ids in zip(mask, parents, strict=True)])
+    own = torch.full((n_beams, n_beams), -torch.inf, device=mask.device).fill_diagonal_(0.0)
+    return torch.cat([inherited, own.expand(len(parents), -1, -1)], dim=2)
+
+
+def _top_tokens(logits: torch.Tensor, n: int) -> list[list[list[tuple[float, int]]]]:
+    """Per chunk and beam, the n likeliest tokens with their log probabilities, likeliest first."""
+    import torch
+
+    padded = torch.nn.functional.pad(logits, (0, -logits.shape[-1] % TOP_BLOCK), value=-torch.inf)
+    blocks = padded.unflatten(-1, (-1, TOP_BLOCK))
+    best_blocks = blocks.amax(-1).topk(n, dim=-1).indices
+    members = blocks.gather(-2, best_blocks[..., None].expand(*best_blocks.shape, TOP_BLOCK)).flatten(-2)
+    values, places = members.topk(n, dim=-1)
+    tokens = best_blocks.gather(-1, places // TOP_BLOCK) * TOP_BLOCK + places % TOP_BLOCK
+    values = values - logits.logsumexp(-1, keepdim=True)
+    return [
+        [list(zip(*beam, strict=True)) for beam in zip(*chunk, strict=True)]
+        for chunk in zip(values.tolist(), tokens.tolist(), strict=True)
+    ]
+
+
+def _forbid_repeats(logits: torch.Tensor, running: list[_Search], n: int) -> None:
+    """Rule out, in place, every token that would complete a run of `n` written before in the same beam."""
+    import torch
+
+    for row, search in zip(logits, running, strict=True):
+        for beam_row, beam in zip(row, search.beams, strict=True):
+            tail = beam[len(beam) - n + 1 :]
+            again = [beam[at + n - 1] for at in range(len(beam) - n + 1) if beam[at : at + n - 1] == tail]
+            beam_row[again] = -torch.inf
+
+
+def attend(
+    model: Model, listening: Listening, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Where Whisper listens as it writes given texts, one for each chunk.
+
+    prompt   tokens before the text: the start sequence, without earlier text
+    returns  per chunk: attention of the alignment heads, float32 (heads, tokens + 1, F), a distribution over frames for
+             each token, the last row the end mark's; and the probability of each token, (tokens,)
+    """
+    import torch
+
+    n_prompt, longest = len(prompt), max(map(len, texts))
+    padded = [[*prompt, *text, *[end] * (longest - len(text))] for text in texts]
+    found = []
+    with torch.inference_mode():
+        tokens = torch.tensor(padded, device=model.device)
+        n = tokens.shape[1]
+        text_cache = _TextCache(model, len(texts), n)
+        looks: list[torch.Tensor] = []
+        hidden = _forward(model, listening, text_cache, tokens, torch.arange(n), _causal(n, model.device), looks)
+        for chunk, text in enumerate(texts):
+            at = slice(n_prompt - 1, n_prompt + len(text))
+            attention = torch.cat([layer[chunk, :, at] for layer in looks]).cpu().numpy()
+            written = torch.tensor(list(text), dtype=torch.long, device=model.device)[:, None]
+            likely = _logits(model, hidden[chunk, at][:-1]).softmax(-1).gather(1, written)
+            found.append((attention, likely[:, 0].cpu().numpy()))
+    return found

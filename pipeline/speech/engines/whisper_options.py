@@ -1,0 +1,61 @@
+"""What every Whisper engine is told, and the limits they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.records import AttuneError
+
+RATE_HZ = 16000
+# Hesitation sounds are evidence, and Whisper drops them unless the text before the window has some.
+FILLER_PROMPT = "um uh hmm er"
+MAX_COMPRESSION = 2.4  # text that packs better than this is a loop; openai-whisper's own threshold
+NO_REPEAT_TOKENS = 5  # the last retry writes no run of this many tokens twice
+MIN_NO_SPEECH, MAX_SILENCE_LOGPROB = 0.6, -1.0  # openai-whisper's own rule for a window without speech
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is told; the same for all of them.
+
+    model       name of the weights
+    language    code such as "en", or "" to find it out once from the first chunks
+    verbatim    ask for hesitation sounds
+    batch_size  chunks decoded together
+    beams       texts followed at once; 1 is greedy
+    precision   number format, or "" for the engine's best on this machine
+    """
+
+    model: str
+    language: str = "en"
+    verbatim: bool = True
+    batch_size: int = 16
+    beams: int = 5
+    precision: str = ""
+
+
+def check_language(language: str, multilingual: bool) -> None:
+    """Raises AttuneError for a language that Whisper, or weights that are not multilingual, do not know."""
+    from whisper.tokenizer import LANGUAGES
+
+    if language not in LANGUAGES:
+        raise AttuneError(
+            f"Whisper knows no language {language!r}",
+            mend="give a code such as 'en', 'de' or 'fr', or '' to have the language found out",
+            code="language-unknown",
+        )
+    if not multilingual and language != "en":
+        raise AttuneError(
+            f"these weights know English only, not {language!r}",
+            mend="choose multilingual weights, such as whisper-base",
+            code="language-unknown",
+        )
+
+
+def is_silence(no_speech: float, logprob: float) -> bool:
+    """Whether Whisper itself doubts both that anybody speaks and its own text.
+
+    no_speech  its probability that the chunk holds no speech
+    logprob    natural logarithm, mean over the tokens of its text
+    """
+    return no_speech > MIN_NO_SPEECH and logprob < MAX_SILENCE_LOGPROB

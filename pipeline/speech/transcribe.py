@@ -1,0 +1,236 @@
+"""Speech to words: chunks of voice activity, an engine, and nothing that nobody said.
+
+Whisper invents words in silence and repeats itself after long ones. So it only hears stretches with voice activity,
+packed to at most 30 s with the silences between them left out; it never reads its own earlier text; a chunk whose text
+repeats itself is decoded again; and a word that no voice activity supports is dropped.
+
+Times in seconds from the recording's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.intervals import Span, covered_s, gap_s, gaps, merge, overlap_s, within
+from pipeline.records import Activity, AttuneError, Audio, Given, Word
+from pipeline.speech.engines import faster_whisper, openai_whisper
+from pipeline.speech.engines.whisper_options import EngineOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.speech.engines.whisper_align import HeardWord
+
+# engine name -> (chunks, engine options) -> words of each chunk
+ENGINES: dict[str, Callable[..., list[list[HeardWord]]]] = {
+    "openai_whisper": openai_whisper.transcribe_chunks,
+    "faster_whisper": faster_whisper.transcribe_chunks,
+}
+RATE_HZ = 16000
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    engine: str = "openai_whisper"  # or "faster_whisper", an extra
+    model: str = "whisper-base"  # weights in the catalogue; larger ones come with `attune models add`
+    language: str = "en"  # a code, or "" to find it out once per recording; the markers after it know English only
+    verbatim: bool = True  # keep hesitation sounds (um, uh); more are written than were said: never report exact counts
+    batch_size: int = 16  # chunks decoded together; more memory, less time
+    beams: int = 5  # texts followed at once; 1 is greedy: faster, 1 to 2 points of WER worse
+    precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
+    max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
+    bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
+    pad_s: float = 0.2  # silence kept around each stretch of speech; seconds
+    min_confidence: float = 0.0  # words below this are dropped; 0 to 1
+    overlap_confidence: float = 0.5  # factor on the confidence of words where two people speak at once
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Stretches of the recording that Whisper hears one after another, at most 30 s together."""
+
+    pieces: tuple[Span, ...]
+
+    @property
+    def duration_s(self) -> float:
+        return sum(piece.end - piece.start for piece in self.pieces)
+
+
+def transcribe_models(options: TranscribeOptions, given: list[Given] | None) -> tuple[str, ...]:
+    """The weights it needs: none where somebody has a transcript already."""
+    return () if _has_text(given) else (options.model,)
+
+
+def transcribe(
+    audio: Audio | None, activity: list[Activity], given: list[Given] | None, options: TranscribeOptions
+) -> list[Word]:
+    """The words spoken, in order of start.
+
+    audio     may be None where `given` has text
+    activity  where somebody speaks: no word is written elsewhere
+    given     lines that somebody already has; where they have text, the words are theirs and no model is asked
+    returns   words with confidence; words where two people speak at once have theirs multiplied by
+              `options.overlap_confidence`
+    raises    AttuneError for an unknown engine or language, or weights that are missing
+    """
+    if _has_text(given):
+        return words_of_lines(given)
+    if audio is None or not activity:
+        return []
+    if options.engine not in ENGINES:
+        raise AttuneError(
+            f"there is no engine {options.engine!r}; known: {', '.join(ENGINES)}",
+            mend="set engine in the [words] table of the settings to one of these",
+            code="engine-unknown",
+        )
+    chunks = sorted(pack_chunks(activity, audio.mono, options), key=lambda c: (-c.duration_s, c.pieces[0].start))
+    heard = ENGINES[options.engine](
+        [cut_out(audio.mono, chunk) for chunk in chunks],
+        EngineOptions(
+            options.model,
+            options.language,
+            options.verbatim,
+            options.batch_size,
+            options.beams,
+            options.precision,
+        ),
+    )
+    words = [place_word(word, chunk) for chunk, found in zip(chunks, heard, strict=True) for word in found]
+    return keep_supported(sorted(words, key=lambda w: (w.start, w.end)), activity, options)
+
+
+def _has_text(given: list[Given] | None) -> bool:
+    return any(line.text for line in given or [])
+
+
+def words_of_lines(lines: Sequence[Given]) -> list[Word]:
+    """The words of a transcript: the file's own times where it has them, else spread over the line by characters."""
+    words = []
+    for line in lines:
+        if line.words:
+            words += [replace(word, speaker=word.speaker or line.speaker) for word in line.words]
+        elif line.text:
+            words += _spread(line)
+    return sorted(words, key=lambda w: (w.start, w.end))
+
+
+def _spread(line: Given) -> list[Word]:
+    """A word's share of the line is its number of characters and the space after it."""
+    texts = line.text.split()
+    rate = (line.end - line.start) / max(1, sum(len(text) + 1 for text in texts))
+    words, at = [], line.start
+    for text in texts:
+        end = at + (len(text) + 1) * rate
+        words.append(Word(at, end, text, 1.0, line.speaker))
+        at = end
+    return words
+
+
+def pack_chunks(activity: Sequence[Activity], samples: np.ndarray, options: TranscribeOptions) -> list[Chunk]:
+    """Voice activity as chunks of at most `options.max_chunk_s`, in order of time, together covering all of it.
+
+    Stretches closer than `options.bridge_s` stay one; each keeps `options.pad_s` of silence on both sides. A stretch
+    that is too long is cut in its longest silence, or where it has none, where it is quietest.
+    """
+    end_s = len(samples) / RATE_HZ
+    pieces = [
+        piece
+        for stretch in _padded(merge(activity, options.bridge_s), options.pad_s, end_s)
+        for piece in _split(stretch, activity, samples, options.max_chunk_s)
+    ]
+    chunks: list[list[Span]] = []
+    room = 0.0
+    for piece in pieces:
+        length = piece.end - piece.start
+        if length > room:
+            chunks.append([])
+            room = options.max_chunk_s
+        chunks[-1].append(piece)
+        room -= length
+    return [Chunk(tuple(pieces)) for pieces in chunks]
+
+
+def _padded(stretches: Sequence[Span], pad_s: float, end_s: float) -> list[Span]:
+    """Each stretch with silence on both sides; neighbours share what lies between them."""
+    padded = []
+    for before, stretch, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
+        left = pad_s if before is None else min(pad_s, gap_s(before, stretch) / 2)
+        right = pad_s if after is None else min(pad_s, gap_s(stretch, after) / 2)
+        start, end = max(0.0, stretch.start - left), min(end_s, stretch.end + right)
+        if end > start:
+            padded.append(Span(start, end))
+    return padded
+
+
+def _split(stretch: Span, activity: Sequence[Activity], samples: np.ndarray, max_s: float) -> list[Span]:
+    """Cut a stretch until every piece fits, each cut as late as a good one allows."""
+    pieces = []
+    while stretch.end - stretch.start > max_s:
+        # The later half of what fits: a cut there leaves no crumbs.
+        reach = Span(stretch.start + max_s / 2, stretch.start + max_s)
+        silences = gaps(within(activity, reach), reach)
+        cut = _middle(max(silences, key=lambda s: s.end - s.start)) if silences else _quietest(samples, reach)
+        pieces.append(Span(stretch.start, cut))
+        stretch = Span(cut, stretch.end)
+    return [*pieces, stretch]
+
+
+def _middle(span: Span) -> float:
+    return (span.start + span.end) / 2
+
+
+def _quietest(samples: np.ndarray, reach: Span, window_s: float = 0.1) -> float:
+    """The middle of the window with the least energy."""
+    import numpy as np
+
+    first, width = round(reach.start * RATE_HZ), round(window_s * RATE_HZ)
+    power = np.square(samples[first : round(reach.end * RATE_HZ)], dtype=np.float64)
+    level = np.convolve(power, np.ones(width), mode="valid")
+    return reach.start + (int(level.argmin()) + width / 2) / RATE_HZ
+
+
+def cut_out(samples: np.ndarray, chunk: Chunk) -> np.ndarray:
+    """The sound of a chunk, its pieces joined."""
+    import numpy as np
+
+    return np.concatenate([samples[round(p.start * RATE_HZ) : round(p.end * RATE_HZ)] for p in chunk.pieces])
+
+
+def place_word(word: HeardWord, chunk: Chunk) -> Word:
+    """A word of a chunk at its place in the recording: inside the piece that holds most of it."""
+    at, best = 0.0, None
+    for piece in chunk.pieces:
+        length = piece.end - piece.start
+        inside = Span(max(word.start, at) - at, min(word.end, at + length) - at)
+        if best is None or inside.end - inside.start > best[0]:
+            best = (inside.end - inside.start, piece.start + inside.start, piece.start + max(inside.start, inside.end))
+        at += length
+    _, start, end = best
+    return Word(round(start, 3), round(end, 3), word.text, round(word.probability, 4))
+
+
+def keep_supported(words: Sequence[Word], activity: Sequence[Activity], options: TranscribeOptions) -> list[Word]:
+    """The words that voice activity supports, doubtful where two people speak at once."""
+    kept = []
+    for word in words:
+        near = within(activity, Span(word.start - options.pad_s, word.end + options.pad_s))
+        if not near:
+            continue
+        crossed = covered_s(word, [a for a in near if a.people > 1])
+        if crossed > (word.end - word.start) / 2:
+            word = replace(word, confidence=round(word.confidence * options.overlap_confidence, 4))
+        if word.confidence >= options.min_confidence:
+            kept.append(word)
+    return kept
+
+
+def find_untranscribed(words: Sequence[Word], activity: Sequence[Activity], min_s: float = 1.0) -> list[Span]:
+    """Voice activity of at least `min_s` seconds without a word, in order: shown to people, never silent."""
+    return [
+        span
+        for stretch in merge(activity)
+        for span in gaps(within(words, stretch), stretch)
+        if span.end - span.start >= min_s and overlap_s(span, stretch)
+    ]
