@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.intervals import HasTimes, Span, merge, overlap_s, total_s
@@ -137,7 +137,7 @@ def cut_steps(region: HasTimes, step_s: float) -> list[tuple[Span, HasTimes]]:
     """Equal steps of about `step_s` that tile the region, each with the region."""
     count = max(1, round((region.end - region.start) / step_s))
     edges = [region.start + (region.end - region.start) * i / count for i in range(count)] + [region.end]
-    return [(Span(a, b), region) for a, b in zip(edges, edges[1:], strict=False)]
+    return [(Span(a, b), region) for a, b in pairwise(edges)]
 
 
 def _around(step: Span, region: HasTimes) -> Span:

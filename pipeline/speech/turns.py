@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from pipeline.intervals import overlap_s
 from pipeline.records import Speech, Turn, Voice, Word
@@ -18,9 +19,11 @@ from pipeline.records import Speech, Turn, Voice, Word
 UNKNOWN = "speaker_1"  # whom words belong to where nobody was told apart
 SENTENCE_END = re.compile(r"""[.?!…]["'”’)]*$""")
 QUESTION_END = re.compile(r"""\?["'”’)]*$""")
-LISTENING_SOUNDS = frozenset("mm mhm mmhm mmm hm hmm mhmm mmhmm uhhuh ah aha oh huh".split())
+LISTENING_SOUNDS = frozenset(
+    ["mm", "mmm", "hm", "hmm", "mhm", "mmhm", "mhmm", "mmhmm", "uhhuh", "ah", "aha", "oh", "huh"]
+)
 LISTENING_WORDS = frozenset(
-    "yeah yes yep yup right okay ok sure wow really exactly absolutely true no i see good".split()
+    ["yeah", "yes", "yep", "yup", "right", "okay", "ok", "sure", "wow", "really", "exactly", "true", "no", "i", "see"]
 )
 LEAST_TURN_S = 0.01  # a turn of zero-length words still takes time: intervals are half-open
 
@@ -53,7 +56,7 @@ def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: Tu
         name = names[0] if names else UNKNOWN
         return [word if word.speaker else replace(word, speaker=name) for word in ordered]
     costs = _disagreement(ordered, speech, names)
-    switches = [_switch_cost(a, b, options) for a, b in zip(ordered, ordered[1:], strict=False)]
+    switches = [_switch_cost(a, b, options) for a, b in pairwise(ordered)]
     path = _cheapest_path(costs, switches)
     return [w if w.speaker else replace(w, speaker=names[k]) for w, k in zip(ordered, path, strict=True)]
 

@@ -1,8 +1,9 @@
 """Who is the therapist: roles from the words, because a therapist says "you" where a client says "I".
 
 Each speaker's ratio (you + 1) / (I + 1) is compared with the other's; the share of question words helps where that
-is close. Over 133 demonstrated motivational-interviewing sessions (AnnoMI) the ratio alone names all 133 rightly, talk
-share 80 and "speaks first" 116. Roles that a transcript states win over anything measured; a person's swap wins over both.
+is close. Over 133 demonstrated motivational-interviewing sessions (AnnoMI) the two together name all 133 rightly, talk
+share 80 and "speaks first" 116. Roles that a transcript states win over anything measured; a person's swap wins over
+both.
 """
 
 from __future__ import annotations

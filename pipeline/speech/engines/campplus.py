@@ -174,47 +174,44 @@ def embed_windows(samples: np.ndarray, windows: Sequence[HasTimes]) -> np.ndarra
     The network hears the sound once, in chunks, and its frames are pooled per window: eleven times less work than one
     pass for every window, and as good at telling two people apart. Memory does not grow with the length of the sound.
     """
-    import torch
-
-    network = load_network()
     embeddings = np.zeros((len(windows), EMBEDDING), dtype=np.float32)
     chunk_of = [int((w.start + w.end) / 2 / CHUNK_S) for w in windows]
-    with torch.inference_mode():
-        for chunk in sorted(set(chunk_of)):
-            inside = [i for i, c in enumerate(chunk_of) if c == chunk]
-            first_s = max(0.0, chunk * CHUNK_S - MARGIN_S)
-            last_s = (chunk + 1) * CHUNK_S + MARGIN_S
-            features = _hear(network, samples[int(first_s * RATE_HZ) : int(last_s * RATE_HZ)])
-            pooled = [_statistics(features, windows[i].start - first_s, windows[i].end - first_s) for i in inside]
-            embeddings[inside] = _project(network, torch.stack(pooled)).numpy()
+    for chunk in sorted(set(chunk_of)):
+        first_s, last_s = max(0.0, chunk * CHUNK_S - MARGIN_S), (chunk + 1) * CHUNK_S + MARGIN_S
+        frames = hear(samples[int(first_s * RATE_HZ) : int(last_s * RATE_HZ)])
+        for i in (i for i, c in enumerate(chunk_of) if c == chunk):
+            embeddings[i] = embed_frames(_stretch(frames, windows[i].start - first_s, windows[i].end - first_s))
     return embeddings
 
 
-def _hear(network: Network, samples: np.ndarray) -> torch.Tensor:
-    """Network frames of one chunk: (512, frames). Sound too short for `LEAST_FRAMES` is padded with its own repeat."""
+def hear(samples: np.ndarray) -> torch.Tensor:
+    """Network frames of one piece of sound: (512, frames). Sound below 0.12 s is repeated to that length."""
+    import torch
+
+    network = load_network()
     least = FRAME + (2 * LEAST_FRAMES + 1) * HOP
     if len(samples) < least:
         samples = np.resize(samples, least) if len(samples) else np.zeros(least, dtype=np.float32)
-    bank = filter_bank(samples)
-    bank = bank - bank.mean(0)
-    return frame_features(network, frame_map(network, bank[None]))[0]
+    with torch.inference_mode():
+        bank = filter_bank(samples)
+        bank = bank - bank.mean(0)
+        return frame_features(network, frame_map(network, bank[None]))[0]
 
 
-def _statistics(features: torch.Tensor, start_s: float, end_s: float) -> torch.Tensor:
-    """Mean and standard deviation over a stretch of the network frames of a chunk: (1024,)."""
+def embed_frames(frames: torch.Tensor) -> torch.Tensor:
+    """Mean and standard deviation over time, projected: (512, frames), at least two frames -> (192,)."""
     import torch
 
-    frames = features.shape[-1]
-    start = min(max(round(start_s * FEATURES_HZ), 0), frames - LEAST_FRAMES)
-    end = min(max(round(end_s * FEATURES_HZ), start + LEAST_FRAMES), frames)
-    stretch = features[:, start:end]
-    return torch.cat([stretch.mean(-1), stretch.std(-1)])
+    weight, shift = load_network().parts["dense"]
+    with torch.inference_mode():
+        return weight[:, :, 0] @ torch.cat([frames.mean(-1), frames.std(-1)]) + shift
 
 
-def _project(network: Network, statistics: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import conv1d
-
-    return conv1d(statistics[..., None], *network.parts["dense"])[..., 0]
+def _stretch(frames: torch.Tensor, start_s: float, end_s: float) -> torch.Tensor:
+    """The network frames between two times of a chunk, at least `LEAST_FRAMES` of them."""
+    count = frames.shape[-1]
+    start = min(max(round(start_s * FEATURES_HZ), 0), count - LEAST_FRAMES)
+    return frames[:, start : min(max(round(end_s * FEATURES_HZ), start + LEAST_FRAMES), count)]
 
 
 def filter_bank(samples: np.ndarray) -> torch.Tensor:
