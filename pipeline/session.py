@@ -16,9 +16,10 @@ No heavy library is loaded here; the steps load what they need when they run.
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -28,7 +29,7 @@ from typing import Any, Literal
 import msgspec
 
 from pipeline import formats, models
-from pipeline.lock import hold
+from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
 from pipeline.steps import ABOUT, GIVEN, RECORDING, STEPS, Source, Step
@@ -39,6 +40,11 @@ ID_LENGTH = 12
 State = Literal["fresh", "stale", "absent"]
 Outcome = Literal["made", "reused", "skipped"]
 Tell = Callable[["Event"], None]
+Around = Callable[[Step], AbstractContextManager]  # what is held while a step's own function runs
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENODEV} | {
+    getattr(errno, name) for name in ("ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT") if hasattr(errno, name)
+}
+SMALL_BATCHES = "ATTUNE_SMALL_BATCHES"  # set where a worker has died, perhaps of memory: batches begin at one
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Receipt:
     seconds: float = 0.0
     cpu_s: float = 0.0
     attune: str = ""
+    note: str = ""  # what was unusual about this run: smaller batches, where memory ran out
 
     def agrees(self, other: Receipt) -> bool:
         """Whether both came from the same inputs, options, version and weights."""
@@ -120,8 +127,11 @@ class Session:
 
     @property
     def problem(self) -> Problem | None:
-        path = self.folder / "problem.json"
-        return msgspec.json.decode(path.read_bytes(), type=Problem) if path.is_file() else None
+        """None too where the file is damaged: a run writes it anew if there still is a problem."""
+        try:
+            return msgspec.json.decode((self.folder / "problem.json").read_bytes(), type=Problem)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
 
     def options(self, step: Step) -> Any:
         return options_for(step.name, step.options, self.settings, self.decisions)
@@ -146,11 +156,12 @@ def open_session(
     given: Sequence[Path],
     settings: Tables,
     on_wait: Callable[[str], None] = lambda holder: None,
+    wait_s: float = WAIT_S,
 ) -> Session:
     """The session of a recording, of a transcript, or of both: its folder is made if it is new.
 
     given     a transcript, a speaker file, or both; kept in the session and used by later runs too
-    on_wait   hears who holds the session, when another process is at work on it
+    on_wait   hears who holds the session, when another process is at work on it; waited for up to `wait_s`
     raises    AttuneError for what cannot be opened, named in `problem.json` too once there is a folder
     """
     named = recording or given[0]
@@ -159,7 +170,7 @@ def open_session(
         folder = store / "sessions" / models.sha256_of(named)[:ID_LENGTH]
         (folder / "receipts").mkdir(parents=True, exist_ok=True)
     session = Session(folder, settings)
-    with hold(folder / "lock", on_wait), recorded(session, "open"):
+    with hold(folder / "lock", on_wait, wait_s), recorded(session, "open"):
         _open_given(folder, given)
         _open_about(session, recording)
     return Session(folder, settings)
@@ -204,7 +215,7 @@ def load_lines(given: Sequence[Path]) -> list[Given]:
 def _open_about(session: Session, recording: Path | None) -> None:
     """Note where the recording lies. One session may have two names: the first noted stays while it leads there."""
     path = session.folder / "about.json"
-    known = session.about if path.is_file() else About(session.id, "", 0.0)
+    known = _known_about(session)
     if known.recording and Path(known.recording).is_file() and known.duration_s > 0:
         return
     if recording is not None:
@@ -216,6 +227,14 @@ def _open_about(session: Session, recording: Path | None) -> None:
     elif not known.recording:
         known = replace(known, duration_s=max((line.end for line in session.given or ()), default=0.0))
     write_if_changed(path, formats.dump("about.json", known))
+
+
+def _known_about(session: Session) -> About:
+    """What is noted already; nothing where the note is damaged, for all of it can be found out again."""
+    try:
+        return session.about
+    except (FileNotFoundError, msgspec.DecodeError):
+        return About(session.id, "", 0.0)
 
 
 def write_if_changed(path: Path, content: bytes) -> None:
@@ -313,9 +332,12 @@ def is_ready(session: Session) -> bool:
 # ---------------------------------------------------------------------------------------------- running
 
 
-def run_step(session: Session, step: Step, tell: Tell = lambda event: None) -> Outcome:
+def run_step(
+    session: Session, step: Step, tell: Tell = lambda event: None, around: Around = lambda step: nullcontext()
+) -> Outcome:
     """Bring one step up to date. The steps it reads must be up to date.
 
+    around   entered while the step's own function runs, not where there is nothing to do
     raises   AttuneError; other errors of the step's own code pass through
     """
     state = state_of(session, step)
@@ -323,16 +345,50 @@ def run_step(session: Session, step: Step, tell: Tell = lambda event: None) -> O
         outcome: Outcome = "reused" if state == "fresh" else "skipped"
         tell(Event(session.id, step.name, outcome))
         return outcome
-    tell(Event(session.id, step.name))
-    wall, cpu = time.perf_counter(), time.process_time()
     expected = expected_receipt(session, step)
-    value = step.make(*(_value(session, read) for read in step.reads), session.options(step))
+    with around(step):
+        tell(Event(session.id, step.name))
+        wall, cpu = time.perf_counter(), time.process_time()
+        value, note = _make(session, step)
     files = value if len(step.makes) > 1 else {step.makes[0]: value}
-    seconds = time.perf_counter() - wall
-    receipt = replace(expected, seconds=seconds, cpu_s=time.process_time() - cpu, attune=program_version())
+    seconds, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+    receipt = replace(expected, seconds=seconds, cpu_s=cpu_s, attune=program_version(), note=note)
     _keep(session, step, receipt, files)
     tell(Event(session.id, step.name, "made", seconds))
     return "made"
+
+
+def _make(session: Session, step: Step) -> tuple[Any, str]:
+    """What the step makes, and a note where its batches had to be smaller than asked for.
+
+    The size of a batch is how a step is run, not what it makes, so the receipt keeps the size that was asked for.
+    raises   MemoryError where memory runs out even so
+    """
+    options, reads = session.options(step), [_value(session, read) for read in step.reads]
+    asked = getattr(options, "batch_size", 1)
+    size = 1 if os.environ.get(SMALL_BATCHES) else asked
+    while True:
+        if size != asked:
+            options = replace(options, batch_size=size)
+        try:
+            return step.make(*reads, options), f"batch_size {size} for lack of memory" if size != asked else ""
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if size <= 1:
+                raise MemoryError from None
+        size //= 2  # outside the except block, whose traceback would keep the large arrays alive
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, in whichever words: Python's, torch's on a processor, or a graphics card's."""
+    told = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and ("can't allocate memory" in told or "not enough memory" in told))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    )
 
 
 def _value(session: Session, read: Source | Step) -> Any:
@@ -373,21 +429,25 @@ def run_session(session: Session, tell: Tell = lambda event: None) -> dict[str, 
         return {step.name: run_one(session, step, tell) for step in STEPS}
 
 
-def run_one(session: Session, step: Step, tell: Tell = lambda event: None) -> Outcome:
+def run_one(
+    session: Session, step: Step, tell: Tell = lambda event: None, around: Around = lambda step: nullcontext()
+) -> Outcome:
     """`run_step`, with a problem noted in the session's folder before it is raised."""
     with recorded(session, step.name):
-        return run_step(session, step, tell)
+        return run_step(session, step, tell, around)
 
 
 @contextmanager
-def working(session: Session, on_wait: Callable[[str], None] = lambda holder: None) -> Iterator[None]:
+def working(
+    session: Session, on_wait: Callable[[str], None] = lambda holder: None, wait_s: float = WAIT_S
+) -> Iterator[Hold]:
     """Hold a session while its steps run: one worker at a time; what a killed run left half written is cleared away."""
-    with hold(session.folder / "lock", on_wait):
-        for part in [*session.folder.glob("*.part"), *session.folder.glob("receipts/*.part")]:
-            part.unlink()
+    with hold(session.folder / "lock", on_wait, wait_s) as held:
         with storing():
+            for part in [*session.folder.glob("*.part"), *session.folder.glob("receipts/*.part")]:
+                part.unlink(missing_ok=True)
             (session.folder / "problem.json").unlink(missing_ok=True)
-        yield
+        yield held
 
 
 @contextmanager
@@ -395,19 +455,33 @@ def recorded(session: Session, step: str) -> Iterator[None]:
     """Turn whatever goes wrong inside into an AttuneError, and note it in the session's own folder."""
     try:
         yield
-    except AttuneError as error:
-        _note(session, step, error)
-        raise
+    except (AttuneError, OSError) as error:
+        known = _of_the_disk(session, error) or error
+        if not isinstance(known, AttuneError):
+            raise _unexpected(session, step, error) from error
+        note_problem(session, step, known)
+        raise known from error.__cause__
     except MemoryError:
         error = AttuneError(
             f"the machine ran out of memory in the step {step!r}",
             mend="close other programs and process it again: it goes on from the last finished step",
             code="out-of-memory",
         )
-        _note(session, step, error)
+        note_problem(session, step, error)
         raise error from None
     except Exception as error:
         raise _unexpected(session, step, error) from error
+
+
+def _of_the_disk(session: Session, error: AttuneError | OSError) -> AttuneError | None:
+    """The disk or share as the reason, where it is: an artefact that could not be read, a folder that is not there."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if not session.folder.is_dir():
+        return _disk_error(cause if isinstance(cause, OSError) else OSError(errno.ENOENT, "gone"))
+    if isinstance(error, AttuneError):
+        unread = error.code == "artefact-unreadable" and isinstance(cause, OSError)
+        return _disk_error(cause) if unread and cause.errno not in (None, errno.ENOENT) else None
+    return _disk_error(error) if error.errno in OF_THE_DISK else None
 
 
 def _unexpected(session: Session, step: str, error: Exception) -> AttuneError:
@@ -420,11 +494,12 @@ def _unexpected(session: Session, step: str, error: Exception) -> AttuneError:
     import traceback
 
     told = "".join(traceback.format_exception(error))
-    _note(session, step, AttuneError(f"{known}\n{told}", mend=known.mend, code=known.code))
+    note_problem(session, step, AttuneError(f"{known}\n{told}", mend=known.mend, code=known.code))
     return known
 
 
-def _note(session: Session, step: str, error: AttuneError) -> None:
+def note_problem(session: Session, step: str, error: AttuneError) -> None:
+    """Note in the session's own folder why it stopped. A full or lost disk cannot be noted: the caller hears of it."""
     problem = Problem(step, error.code, str(error), error.mend)
     try:
         formats.write_atomic(session.folder / "problem.json", formats.dump("problem.json", problem))

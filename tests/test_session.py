@@ -174,7 +174,7 @@ def test_a_recording_that_moved_is_said_so(made, tmp_path):
 
 def test_a_new_run_clears_half_files_and_the_old_problem(made):
     (made.folder / "words.jsonl.part").write_bytes(b"half")
-    session._note(made, "first", AttuneError("x", mend="y", code="z"))
+    session.note_problem(made, "first", AttuneError("x", mend="y", code="z"))
     with session.working(made):
         assert not (made.folder / "words.jsonl.part").exists()
         assert made.problem is None
