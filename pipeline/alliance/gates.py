@@ -14,7 +14,8 @@ from pipeline.records import Turn
 CONFIDENCE_FLOOR = 0.6  # words the recogniser was less sure of never feed a marker
 
 _REPORTING = re.compile(
-    r"\b(sa(?:y|ys|id|ying)|tell(?:s|ing)?|told|asks?|asked|goes|went|thinks?|thought|thinking"
+    r"\b(sa(?:y|ys|id|ying)|tell(?:s|ing)?|told|asks?|asked|goes|went"
+    r"|(?<!i )(?<!don't )(?<!do )(?<!really )(?<!just )think(?:s|ing)?|thought"
     r"|(?:was|were|is|am|be|being|'s|'m|'re) like|shout(?:s|ed|ing)?|yell(?:s|ed|ing)?|text(?:s|ed)?|wrote|repl(?:y"
     r"|ied)"
     r"|in my head|to myself)\b",

@@ -98,7 +98,7 @@ def build_background(rows: Sequence[dict]) -> Background:
 
 
 def _is_listening(rows: Sequence[dict], k: int) -> bool:
-    """A listening sound inside the other's sentence: this table ends the broken line, or begins the next, with a dash."""
+    """A listening sound inside the other's sentence: this table marks the break with a dash before or after it."""
     if not LISTENING.match(rows[k]["utterance_text"].strip()):
         return False
     before = rows[k - 1]["utterance_text"].rstrip() if k else ""
