@@ -16,6 +16,8 @@ from pipeline.records import Marker, Repair, Turn
 JOIN_S = 45.0  # strategies within this time are one attempt
 STRATEGY_SHARE = 0.2  # a strategy is named when it holds this share of the attempt's strength
 AFTER_S = 120.0  # engagement is read from the client's turns in this time after the attempt
+BEFORE_TURNS = 3  # the client's turns before the attempt that it is compared with
+NEAR = -0.3  # as close to the client's usual as ordinary turns are, in robust z
 LEAST_TURNS = 3  # fewer client turns afterwards: cannot tell
 BACK, PARTLY = 0.7, 0.3  # shares of the way back to the client's usual
 
@@ -62,7 +64,7 @@ def engagement_after(turns: Sequence[Turn], course: Sequence[Course], start: flo
     """("back near usual" | "partly" | "not seen" | "cannot tell", note) for the client after an attempt."""
     client = [i for i, turn in enumerate(turns) if turn.role == "client" and not turn.backchannel]
     after = [i for i in client if end - 1.0 <= turns[i].start < end + AFTER_S]
-    during = [i for i in client if start - 60.0 <= turns[i].start < start]
+    during = [i for i in client if turns[i].start < start][-BEFORE_TURNS:]
     if len(after) < LEAST_TURNS or not during:
         return "cannot tell", ""
     level = median(_engagement(course[i]) for i in after)
@@ -70,7 +72,7 @@ def engagement_after(turns: Sequence[Turn], course: Sequence[Course], start: flo
     share = (level - low) / max(0.5, -low)
     agreed = sum(course[i].minimal for i in after) > len(after) / 2
     note = "agreement without elaboration: may be compliance" if agreed else ""
-    if level >= 0.0 or share >= BACK:
+    if level >= NEAR or share >= BACK:
         return ("partly" if agreed else "back near usual"), note
     return ("partly" if share >= PARTLY else "not seen"), note
 
