@@ -154,6 +154,12 @@ def test_a_turn_table_of_another_length_is_refused() -> None:
         build_exports(ABOUT, TURNS, FINDINGS, VOICES, TABLE.iloc[:7], ExportOptions())
 
 
+def test_what_could_not_be_measured_is_an_empty_cell() -> None:
+    table = pd.DataFrame({"pause_s": pd.array([pd.NA] * 7 + [0.25], dtype="Float64"), "asks": [None] * 7 + ["=open"]})
+    rows = rows_of(build_exports(ABOUT, TURNS, FINDINGS, VOICES, table, ExportOptions())["turns.csv"])
+    assert [(row["pause_s"], row["asks"]) for row in (rows[0], rows[7])] == [("", ""), ("0.25", "'=open")]
+
+
 def test_moments_csv_has_a_row_a_moment_and_no_formula() -> None:
     rows = rows_of(make()["moments.csv"])
     assert [row["rank"] for row in rows] == ["1", "2", "3"]

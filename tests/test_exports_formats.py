@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
-import opentimelineio
 import pandas as pd
 import parselmouth
+import pycmx
 import pytest
 import srt
 import webvtt
@@ -248,13 +248,16 @@ def test_audacity_labels() -> None:
 
 
 def test_edl_is_a_reel_of_the_moments_with_their_lead_in() -> None:
-    content = files_of(MATERIAL, "edl")["moments.edl"].decode()
-    timeline = opentimelineio.adapters.read_from_string(content, "cmx_3600", rate=25)
-    clips = list(timeline.find_clips())
-    spans = [
-        (clip.source_range.start_time.to_seconds(), clip.source_range.end_time_exclusive().to_seconds())
-        for clip in clips
-        if clip.parent().kind == opentimelineio.schema.TrackKind.Video
+    reel = pycmx.parse_cmx3600(io.StringIO(files_of(MATERIAL, "edl")["moments.edl"].decode()))
+    edits = [edit for event in reel.events for edit in event.edits]
+    assert [(edit.source_in, edit.source_out) for edit in edits] == [
+        ("00:00:00:00", "00:00:06:05"),  # 6.2 s
+        ("00:00:03:00", "00:00:15:23"),  # 15.9 s, with the half frame kept whole
     ]
-    assert spans == [(0.0, 6.2), (3.0, pytest.approx(15.9, abs=0.05))]
-    assert {clip.name for clip in clips} == {os.path.basename(ABOUT.recording)}
+    assert [(edit.record_in, edit.record_out) for edit in edits] == [
+        ("00:00:00:00", "00:00:06:05"),
+        ("00:00:06:05", "00:00:19:03"),
+    ]
+    assert {edit.clip_name for edit in edits} == {os.path.basename(ABOUT.recording)}
+    assert all(edit.channels.video and edit.channels.audio for edit in edits)
+    assert not list(reel.unrecognized_statements)

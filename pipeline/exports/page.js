@@ -89,7 +89,8 @@
   let chosen = -1;
   const go = (step) => {
     if (!cards.length) return;
-    chosen = Math.min(cards.length - 1, Math.max(0, chosen + step));
+    const here = cards.indexOf(document.activeElement.closest(".card"));
+    chosen = Math.min(cards.length - 1, Math.max(0, (here < 0 ? chosen : here) + step));
     const card = cards[chosen];
     card.scrollIntoView({ block: "start" });
     const link = card.querySelector(".when a");

@@ -36,20 +36,11 @@ COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", 
 def write_page(material: Material, options: ExportOptions) -> bytes:
     """The whole page: moments by rank, the course of the session, the transcript. No request to anywhere else."""
     style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    beside = f"<div class=pair>{_unlinked(material, options)}{_voices(material)}</div>"
-    transcript = _transcript(material, options)
     cards = "".join(_card(rank, m, material, options) for rank, m in enumerate(material.shown, start=1))
-    main, after = (cards, beside + transcript) if cards else (transcript, beside)
-    body = "\n".join(
-        [
-            _header(material, options),
-            _notes(material),
-            _timeline(material),
-            f"<div class=desk>{_player(material, options)}<main id=moments>{main}</main></div>",
-            after,
-            _footer(),
-        ]
-    )
+    pair = f"<div class=pair>{_unlinked(material, options)}{_voices(material)}</div>"
+    main = f"<main id=moments>{cards}{pair}{_transcript(material, options)}</main>"
+    desk = f"<div class=desk>{_player(material, options)}{main}</div>"
+    body = "\n".join([_header(material, options), _notes(material), _timeline(material), desk, _footer()])
     page = (
         '<!doctype html>\n<html lang=en>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">\n'
@@ -274,8 +265,9 @@ def _voices(material: Material) -> str:
 
 def _voice(voice: Voice) -> str:
     sure = "" if voice.confidence >= SURE else " <strong>please confirm</strong>"
+    label = "" if voice.speaker == voice.role else f"voice <bdi>{escape(voice.speaker)}</bdi>, "
     return (
-        f"<li><b>{ROLES[voice.role]}</b> <span class=quiet>voice <bdi>{escape(voice.speaker)}</bdi>, heard from "
+        f"<li><b>{ROLES[voice.role]}</b> <span class=quiet>{label}heard from "
         f"{short(voice.start)} to {short(voice.end)}</span>{sure}<p>{escape(voice.why)}</p></li>"
     )
 

@@ -26,7 +26,7 @@ TURN_COLUMNS = (
     "speaker",
     "role",
     "backchannel",
-    "word_count",
+    "words",
     "text",
 )
 MOMENT_COLUMNS = (
@@ -93,7 +93,7 @@ def _turn_row(index: int, turn: Turn) -> dict[str, Any]:
         "speaker": cell(turn.speaker),
         "role": turn.role,
         "backchannel": _value(turn.backchannel),
-        "word_count": len(turn.words),
+        "words": len(turn.words),
         "text": cell(turn.text),
     }
 
@@ -143,7 +143,9 @@ def _stacked(texts: Iterable[str]) -> str:
 
 def _value(value: Any) -> Any:
     """Numbers with at most six decimals, true and false in lower case, nothing for NaN and None, the rest as text."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return ""
+    if isinstance(value, float) and not math.isfinite(value):
         return ""
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
