@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", required=True, metavar="FORMAT,...", help=f"any of {', '.join(WRITERS)}, with commas between"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: exports/ in the session)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write, in a folder named by the session (default: exports/ in the session)")
     common.add_store(parser)
     common.add_settings(parser)
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     settings = common.read_settings(common.settings_path(args.store, args.settings))
     session = find_session(args.store, args.session, settings)
     check_ready(session)
-    out = args.out or session.folder / "exports"
+    out = args.out / session.id if args.out else session.folder / "exports"
     turns, found, voices, table = (session.load(step) for step in (TURNS, MOMENTS, VOICES, TURN_TABLE))
     material = Material(session.about, tuple(turns), found, tuple(voices), table, str(out.resolve()))
     files = write_formats(material, [name.strip() for name in args.to.split(",")], session.options(EXPORTS))

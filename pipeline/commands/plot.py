@@ -13,7 +13,7 @@ from pipeline.steps import FRAMES, MOMENTS, TURN_TABLE, TURNS, WINDOWS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: exports/ in the session)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write, in a folder named by the session (default: exports/ in the session)")
     common.add_store(parser)
 
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     check_ready(session)
     tables = [session.load(step) for step in (TURNS, FRAMES, TURN_TABLE, WINDOWS, MOMENTS)]
     figure = plot_session(*tables, session.about.duration_s)
-    out = args.out or session.folder / "exports"
+    out = args.out / session.id if args.out else session.folder / "exports"
     with storing():
         out.mkdir(parents=True, exist_ok=True)
         for suffix in ("png", "svg"):
