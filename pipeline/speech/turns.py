@@ -11,9 +11,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 
-from pipeline.intervals import overlap_s
+from pipeline.intervals import Span, gap_s, merge, overlap_s
 from pipeline.records import Speech, Turn, Voice, Word
 
 UNKNOWN = "speaker_1"  # whom words belong to where nobody was told apart
@@ -25,6 +25,7 @@ LISTENING_SOUNDS = frozenset(
 LISTENING_WORDS = frozenset(
     ["yeah", "yes", "yep", "yup", "right", "okay", "ok", "sure", "wow", "really", "exactly", "true", "no", "i", "see"]
 )
+LONGEST_WORD_S, LONGEST_LETTER_S = 0.25, 0.08  # a drawn-out word: 0.4 s for "no", 1.2 s for "immunisation"
 LEAST_TURN_S = 0.01  # a turn of zero-length words still takes time: intervals are half-open
 
 
@@ -45,12 +46,14 @@ class TurnsOptions:
 def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: TurnsOptions | None = None) -> list[Word]:
     """The words in order of start, each with a speaker.
 
-    A word that has a speaker keeps it. The others get the sequence of speakers that disagrees least with `speech`,
-    where each disagreement costs its seconds and each change of speaker costs more in mid-phrase than at a gap or the
-    end of a sentence. Where nobody speaks, the nearest speech counts. Without any speech all are `UNKNOWN`.
+    A word that has a speaker keeps it, and its times. The others are first tightened to the speech they lie in, then
+    get the sequence of speakers that disagrees least with `speech`, where each disagreement costs its seconds and each
+    change of speaker costs more in mid-phrase than at a gap or the end of a sentence. Where nobody speaks, the nearest
+    speech counts. Without any speech all are `UNKNOWN`.
     """
     options = options or TurnsOptions()
-    ordered = sorted(words, key=lambda w: (w.start, w.end))
+    heard = merge(speech)
+    ordered = sorted((tighten(word, heard) for word in words), key=lambda w: (w.start, w.end))
     names = sorted({s.speaker for s in speech} | {w.speaker for w in ordered if w.speaker})
     if len(names) < 2:
         name = names[0] if names else UNKNOWN
@@ -59,6 +62,27 @@ def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: Tu
     switches = [_switch_cost(a, b, options) for a, b in pairwise(ordered)]
     path = _cheapest_path(costs, switches)
     return [w if w.speaker else replace(w, speaker=names[k]) for w, k in zip(ordered, path, strict=True)]
+
+
+def tighten(word: Word, heard: Sequence[Span]) -> Word:
+    """The word with the silence cut off that a recogniser put into it.
+
+    heard   merged speech, in order
+
+    Recognisers give the silence before a word to the word: after a pause its start is early by seconds while its end
+    is good. So the word keeps at most the length its letters can take, counted from its end, and of that the part in
+    the one stretch of speech that holds most of it. A word that has a speaker, or lies in no speech, stays as it is.
+    """
+    if word.speaker:
+        return word
+    longest = LONGEST_WORD_S + LONGEST_LETTER_S * len(word.text)
+    late = Span(max(word.start, word.end - longest), word.end)
+    first = max(0, bisect_right(heard, late.start, key=lambda s: s.start) - 1)
+    near = takewhile(lambda s: s.start < late.end, islice(heard, first, None))
+    best = max(near, key=lambda s: overlap_s(s, late), default=None)
+    if best is None or not overlap_s(best, late):
+        return word
+    return replace(word, start=max(late.start, best.start), end=min(late.end, best.end))
 
 
 def _disagreement(words: Sequence[Word], speech: Sequence[Speech], names: Sequence[str]) -> list[list[float]]:
@@ -119,13 +143,19 @@ def build_turns(words: list[Word], speech: list[Speech], voices: list[Voice], op
     """
     roles = {voice.speaker: voice.role for voice in voices}
     runs = _runs(attribute_words(words, speech, options), options.own_silence_s)
+    listening = [_is_backchannel(runs, i, options) for i in range(len(runs))]
     turns: list[_Open] = []
+    last: dict[str, tuple[int, _Open]] = {}  # each speaker's latest run and the turn it is in
     for i, run in enumerate(runs):
-        before = _own_turn_before(turns, run.speaker)
-        if before is not None and _goes_on(before, run, turns, options):
-            before.extend(run.words)
+        at, turn = last.get(run.speaker, (i, None))
+        between = [runs[k] for k in range(at + 1, i) if not listening[k]]
+        if turn and not listening[i] and at + 1 < i and _goes_on(turn, run, between, options):
+            turn.extend(run.words)
         else:
-            turns.append(_Open(run.words, _is_backchannel(runs, i, options)))
+            turn = _Open(run.words, listening[i])
+            turns.append(turn)
+        if not listening[i]:
+            last[run.speaker] = (i, turn)
     turns.sort(key=lambda t: (t.start, t.end))
     return [
         Turn(
@@ -167,20 +197,12 @@ def _runs(words: Sequence[Word], own_silence_s: float) -> list[_Open]:
     return runs
 
 
-def _own_turn_before(turns: Sequence[_Open], speaker: str) -> _Open | None:
-    return next((turn for turn in reversed(turns) if turn.speaker == speaker), None)
-
-
-def _goes_on(turn: _Open, run: _Open, turns: Sequence[_Open], options: TurnsOptions) -> bool:
-    """Whether `run` continues its speaker's `turn`: nothing but backchannels or talk over it came between."""
+def _goes_on(turn: _Open, run: _Open, between: Sequence[_Open], options: TurnsOptions) -> bool:
+    """Whether `run` continues its speaker's `turn`: none of what others said `between` fitted into the pause."""
     silence = run.start - turn.end
-    between = [other for other in turns[turns.index(turn) + 1 :] if other.speaker != turn.speaker]
-    if turn.back or not between or silence >= options.own_silence_s:
+    if silence >= (options.overlap_gap_s if between else options.own_silence_s):
         return False
-    if all(other.back for other in between):
-        return True
-    inside = any(other.start >= turn.end and other.end <= run.start for other in between if not other.back)
-    return not inside and silence < options.overlap_gap_s
+    return not any(other.start >= turn.end and other.end <= run.start for other in between)
 
 
 def _is_backchannel(runs: Sequence[_Open], i: int, options: TurnsOptions) -> bool:
@@ -193,6 +215,9 @@ def _is_backchannel(runs: Sequence[_Open], i: int, options: TurnsOptions) -> boo
         return False
     if after.start - before.end > min(length + options.backchannel_pause_s, options.own_silence_s):
         return False
+    own = [runs[k] for k in (i - 2, i + 2) if 0 <= k < len(runs) and runs[k].speaker == run.speaker]
+    if any(gap_s(other, run) < options.overlap_gap_s for other in own):
+        return False  # part of longer talk over the other
     last = before.words[-1].text
     said = [re.sub(r"[^a-z]", "", word.text.lower()) for word in run.words]
     if QUESTION_END.search(last) and run.start >= before.end:

@@ -61,7 +61,7 @@ def assign_roles(
         said[word.speaker].append(word)
     heard = _spans(speech, said)
     roles = _stated_roles(given or [], heard)
-    if "therapist" not in (role for role, _, _ in roles.values()):
+    if not {"therapist", "client"} <= {role for role, _, _ in roles.values()}:
         roles = {**_measured_roles(heard, said, speech, roles), **roles}
     if options.swap:
         roles = {speaker: _swapped(role) for speaker, (role, _, _) in roles.items()}
@@ -111,11 +111,13 @@ def _measured_roles(
     speech: Sequence[Speech],
     stated: dict[str, tuple[Role, float, str]],
 ) -> dict[str, tuple[Role, float, str]]:
-    """Therapist and client among the two unstated speakers who talk longest."""
-    if any(role == "client" for role, _, _ in stated.values()):
-        taken = {s for s, (role, _, _) in stated.items() if role == "client"}
-        rest = _by_talk([s for s in heard if s not in taken and s not in stated], said, speech)
-        return {s: ("therapist", 0.9, "The transcript names the client; this is the other voice.") for s in rest[:1]}
+    """Therapist and client among the speakers whose role is not stated."""
+    known = {role: s for s, (role, _, _) in stated.items() if role != "other"}
+    if known:
+        missing: Role = "client" if "therapist" in known else "therapist"
+        rest = _by_talk([s for s in heard if s not in stated], said, speech)
+        why = f"The transcript names {NAMES[next(iter(known))]}; this is the other voice."
+        return {s: (missing, 0.9, why) for s in rest[:1]}
     pair = _by_talk([s for s in heard if s not in stated], said, speech)[:2]
     if len(pair) == 1:
         return {pair[0]: ("client", 0.5, "Only one voice is heard, so there is nobody to compare it with.")}
