@@ -129,8 +129,11 @@ class _Seen:
 
     @property
     def modality(self) -> str:
-        timing_share = sum(float(v) for n, v in zip(self.names, self.contributions, strict=True) if n[:7] == "timing:")
-        return "timing" if timing_share > float(self.contributions.sum()) / 2 > 0 else "text"
+        sums = {"timing": 0.0, "text": 0.0}
+        for name, value in zip(self.names, self.contributions, strict=True):
+            sums["timing" if name.startswith("timing:") else "text"] += float(value)
+        words = any(not name.startswith("timing:") for name in self.names)
+        return "text" if words and sums["text"] >= sums["timing"] else "timing"
 
 
 def _head_marker(place: explain.Place, seen: _Seen, cues: Sequence[text.Cue]) -> Marker:

@@ -1,0 +1,203 @@
+"""The trained heads: they learn what is there, add up, and come back from disk as they were."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.alliance import heads, train
+from pipeline.alliance.catalogue import load_catalogue
+from pipeline.alliance.embed import WIDTH
+from pipeline.alliance.features import feature_names
+from pipeline.alliance.scripts import author_of, build_script, load_scripts
+from pipeline.records import AttuneError
+from tests.talk import CALM_SESSION, ORDINARY, QUIET_SESSION, SESSION, SHUTTING_DOWN, WORK, talk
+
+START = len(ORDINARY) + len(WORK)
+
+
+def letters(texts):
+    """A stand-in for the sentence encoder: counts of letter pairs, so that like texts lie near each other."""
+    rows = np.zeros((len(texts), WIDTH), dtype=np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        for a, b in zip(text.lower(), text.lower()[1:], strict=False):
+            row[(ord(a) * 31 + ord(b)) % WIDTH] += 1.0
+        row /= max(1e-9, float(np.linalg.norm(row)))
+    return rows
+
+
+def script(name, lines, *events):
+    roles = {"t": "therapist", "c": "client"}
+    rows = [{"speaker": roles[w], "text": text, "gap": gap[0] if gap else 0.4, "rate": 1.0} for w, text, *gap in lines]
+    coded = [
+        {"id": f"e{k}", "kind": "rupture", "type": kind, "markers": [marker], "first_turn": a, "last_turn": b}
+        for k, (kind, marker, a, b) in enumerate(events)
+    ]
+    repair = {"id": "p", "kind": "repair", "strategies": ["acknowledges own contribution"], "of": "e0"}
+    coded += [repair | {"first_turn": START + 4, "last_turn": START + 6}] if events else []
+    return build_script({"id": name, "turns": rows, "events": coded})
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    complaint = ("confrontation", "complaints about therapist", START + 1, START + 5)
+    silence = ("withdrawal", "minimal response", START + 1, START + 7)
+    made = []
+    for author in "pq":
+        made.append(script(f"{author}01", SESSION, complaint))
+        made.append(script(f"{author}02", QUIET_SESSION, silence))
+        made.append(script(f"{author}03", CALM_SESSION))
+    return made
+
+
+@pytest.fixture(scope="module")
+def prepared(scripts):
+    return train.prepare_all(scripts, letters, train.TrainOptions())
+
+
+@pytest.fixture(scope="module")
+def model(prepared):
+    clean, rough = prepared
+    fitted = {v: train.fit_heads(rough, v, train.TrainOptions()) for v in heads.VARIANTS}
+    return heads.Model(fitted, train.fit_naming(clean, load_catalogue(), letters, train.TrainOptions()))
+
+
+@pytest.mark.parametrize("variant", heads.VARIANTS)
+def test_turns_inside_a_coded_event_score_above_the_others(prepared, model, variant):
+    if variant == "timing":
+        pytest.skip("a complaint is no different in length and speed")
+    for item in prepared[0]:
+        scores = train.score_prepared(item, model.heads[variant], variant)
+        for family, found in scores.items():
+            inside = item.labels[family] == 1
+            if inside.any():
+                assert found.course[inside].mean() > found.course[~inside].mean(), (item.script.id, family)
+
+
+def test_bias_and_contributions_add_up_to_the_log_odds():
+    head = heads.Head(-1.0, np.array([1.0, 2.0]), np.array([0.5, -0.25]))
+    values = np.array([[3.0, 2.0], [1.0, 6.0]])
+    assert head.bias + head.contributions(values).sum(1) == pytest.approx(head.log_odds(values))
+    assert head.log_odds(values).tolist() == [0.0, -2.0]
+
+
+def test_the_model_comes_back_from_disk_and_the_same_training_gives_the_same_bytes(prepared, model, tmp_path):
+    heads.save_heads(tmp_path / "a.npz", model.heads, model.naming)
+    again = train.fit_heads(prepared[1], "timing+words", train.TrainOptions())
+    heads.save_heads(tmp_path / "b.npz", model.heads | {"timing+words": again}, model.naming)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    loaded = heads.load_model(tmp_path / "a.npz")
+    item = prepared[0][0]
+    for variant in heads.VARIANTS:
+        before = train.score_prepared(item, model.heads[variant], variant)["withdrawal"].course
+        after = train.score_prepared(item, loaded.heads[variant], variant)["withdrawal"].course
+        assert after == pytest.approx(before, abs=1e-3)
+
+
+def test_a_broken_file_of_heads_says_the_way_out(tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"no")
+    with pytest.raises(AttuneError, match="cannot be read") as caught:
+        heads.load_model(tmp_path / "x.npz")
+    assert "attune train" in caught.value.mend
+
+
+def test_the_shipped_heads_fit_the_features_and_their_receipt():
+    shipped = heads.load_model()
+    for variant, sets in shipped.heads.items():
+        for family, head in sets.line.items():
+            assert len(head.weight) == len(train.variant_names(heads.ROLE[family], variant))
+    receipt = json.loads(heads.SHIPPED.with_suffix(".json").read_text())
+    known = load_scripts(train.SCRIPTS)
+    assert receipt["data_sha256"] == train.data_hash(known)
+    assert receipt["scripts"] == sorted(item.fingerprint for item in known)
+    assert set(receipt["left_out_auc"]) == set(heads.FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("look", "variant"),
+    [
+        ((True, True, True), "timing+words+meaning"),
+        ((True, False, True), "timing"),
+        ((False, True, False), "words"),
+        ((False, False, True), ""),
+    ],
+)
+def test_what_may_be_looked_at_picks_the_heads(look, variant):
+    assert heads.variant_of(*look) == variant
+
+
+def test_feature_names_are_distinct_and_as_many_as_the_values(prepared):
+    for role in ("client", "therapist"):
+        names = feature_names(role, WIDTH)
+        assert len(set(names)) == len(names) == prepared[0][0].features[role].values.shape[1]
+
+
+def test_backchannels_have_no_row():
+    turns = talk(*CALM_SESSION)
+    turns[3] = replace(turns[3], backchannel=True)
+    rows = heads.measure_both(turns, train.timing.measure_course(turns), None)
+    assert 3 not in rows["client"].turns
+    assert len(rows["client"].turns) == sum(t.role == "client" for t in turns) - 1
+
+
+def test_a_rough_copy_keeps_turns_roles_and_events(scripts):
+    options = train.TrainOptions()
+    rough = train.roughen(scripts[0], options)
+    assert [t.role for t in rough.turns] == [t.role for t in scripts[0].turns]
+    assert rough.events == scripts[0].events
+    assert rough == train.roughen(scripts[0], options)
+    assert any(a.text != b.text for a, b in zip(rough.turns, scripts[0].turns, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "author"), [("a01", "a"), ("d01", "d0"), ("d21", "d2"), ("k07", "k"), ("mine", "mine")]
+)
+def test_authors_are_read_from_names(name, author):
+    assert author_of(name) == author
+
+
+def test_times_of_a_script_are_made_from_its_delivery():
+    made = build_script(
+        {
+            "id": "z01",
+            "turns": [
+                {"speaker": "therapist", "text": "one two three", "gap": -3.0, "rate": 1.0},
+                {"speaker": "client", "text": "one", "gap": 0.5, "rate": 2.0},
+            ],
+        }
+    )
+    first, second = made.turns
+    assert (first.start, first.end) == (0.0, pytest.approx(3 / 2.7, abs=1e-3))
+    assert second.start == pytest.approx(first.end + 0.5, abs=1e-3)
+    assert second.end - second.start == pytest.approx(0.35, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "rows", [{"id": "x"}, {"id": "x", "turns": [{"speaker": "nurse", "text": "a", "gap": 0, "rate": 1}]}]
+)
+def test_a_wrong_script_is_named_and_explained(rows, tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    with pytest.raises(AttuneError, match=r"x\.json"):
+        load_scripts(tmp_path)
+
+
+def test_a_folder_without_scripts_is_an_error(tmp_path):
+    with pytest.raises(AttuneError, match="no coded scripts"):
+        load_scripts(tmp_path)
+
+
+def test_the_course_reads_the_neighbours_and_the_repair_that_follows():
+    turns = talk(*QUIET_SESSION)
+    client = np.array([i for i, t in enumerate(turns) if t.role == "client"])
+    therapist = np.array([i for i, t in enumerate(turns) if t.role == "therapist"])
+    where = {"withdrawal": client, "confrontation": client, "repair": therapist}
+    line = {f: np.zeros(len(where[f])) for f in heads.FAMILIES}
+    line["repair"][-1] = 5.0
+    rows = heads.course_rows(turns, where, line, "withdrawal")
+    after = 3 * (2 * heads.REACH + 1)
+    assert rows.shape == (len(client), after + 6)
+    assert rows[0, after] == 0.0
+    assert rows[-2, after] == 5.0
+    assert rows[0, after + 1] == 0.0
+    assert len(SHUTTING_DOWN) > 0
