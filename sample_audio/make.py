@@ -205,8 +205,10 @@ def hear_words(words: list[str], expected: list[str], phones: list[tuple[int, in
 def give_voice(sound: np.ndarray, voice: Voice, turn: dict[str, Any]) -> np.ndarray:
     """The person's vocal tract and pitch, and the turn's. Durations stay."""
     from parselmouth import Sound
-    from parselmouth.praat import call
+    from parselmouth.praat import call, run
 
+    # Praat fills voiceless stretches with pieces drawn at random
+    run(f"random_initializeWithSeedUnsafelyButPredictably ({voice.seed * 1000 + turn['i']})")
     median_hz = voice.f0_median_hz * turn["pitch"]
     f0_range = voice.f0_range * turn["range"]
     made = call(Sound(sound, RATE_HZ), "Change gender", 60, 400, voice.formant_ratio, median_hz, f0_range, 1.0)

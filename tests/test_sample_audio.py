@@ -105,6 +105,15 @@ def test_rttm_covers_the_words(name):
 
 
 @named
+def test_references_serve_as_given_transcripts(name):
+    turns = sorted(reference(name, "turns"), key=lambda turn: (turn["start"], turn["end"]))
+    lines = load_given(FOLDER / f"{name}.turns.json")
+    assert [(line.start, line.end, line.role, line.text) for line in lines] == [
+        (turn["start"], turn["end"], turn["role"], turn["text"]) for turn in turns
+    ]
+
+
+@named
 def test_moments_are_the_coded_events_at_their_times(name):
     script, turns, moments = reference(name, "script"), reference(name, "turns"), reference(name, "moments")["moments"]
     assert [moment["id"] for moment in moments] == [event["id"] for event in script["events"]]
