@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 
 STORE, SETTINGS = "ATTUNE_STORE", "ATTUNE_SETTINGS"  # where a worker process finds its store and settings file
+SLOTS = "ATTUNE_MODEL_SLOTS"  # model-heavy steps at a time on this machine: one per graphics card, one without
+LOCK_WAIT = "ATTUNE_LOCK_WAIT_S"  # how long a worker process waits for a session that another holds, seconds
 
 ALWAYS = {
     "DO_NOT_TRACK": "1",

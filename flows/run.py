@@ -1,6 +1,6 @@
-"""Run flows from this process, against a server of its own unless the clinic has one.
+"""Run flows for the command line, in worker processes, against a server of their own unless the clinic has one.
 
-The only door through which the command line reaches Prefect: Prefect is first imported inside, after the environment
+The only door through which the command line reaches Prefect: it is first imported in a worker, after the environment
 has been prepared.
 """
 
@@ -10,19 +10,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows import environment
+from flows.crew import Audience, Crew
+from flows.watch import Plan, Voice, Watch
+from pipeline.lock import WAIT_S
+from pipeline.night import Job, Report, next_job
+from pipeline.session import Session
+from pipeline.settings import load_tables
 
 
-def run_folder(store: Path, settings: Path | None, sessions: Sequence[str], listener) -> None:
-    """Bring the sessions up to date. What became of each stands in its folder.
+def run_sessions(store: Path, settings: Path | None, sessions: Sequence[str], audience: Audience) -> dict[str, Job]:
+    """Bring the sessions up to date, one after the other; one that stops never stops the rest.
 
-    listener   a `flows.context.Listener`
+    returns   what became of each, by session id
     """
     environment.prepare(store, settings)
-    from flows import server
+    tables = load_tables(settings) if settings else {}
+    jobs = {session: Job(session, order) for order, session in enumerate(sessions)}
+    crew = Crew(1, lambda session: Session(store / "sessions" / session, tables), audience, lock_wait_s=WAIT_S)
+    try:
+        while (job := next_job(jobs.values(), now_s=0.0)) is not None:
+            crew.begin(job)
+            while job.state == "running":
+                crew.hear(timeout_s=1.0)
+    finally:
+        crew.end()
+    return jobs
 
-    with server.swept(store):
-        from flows.context import listening
-        from flows.folder import process_folder
 
-        with listening(listener):
-            process_folder(list(sessions), return_state=True)
+def watch(plan: Plan, settings: Path | None, audience: Audience, voice: Voice, tell_watch) -> Report:
+    """Watch a folder. Sessions that another worker holds are left to it and looked at again later.
+
+    tell_watch   hears the `Watch` before it begins, so that a signal can stop it
+    """
+    environment.prepare(plan.store, settings)
+    crew = Crew(plan.workers, plan.session, audience, lock_wait_s=0.0)
+    night_watch = Watch(plan, crew, voice)
+    tell_watch(night_watch)
+    return night_watch.run()

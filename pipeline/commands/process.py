@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.commands import common
+from pipeline.night import Job
 from pipeline.records import AttuneError
-from pipeline.session import Session, is_ready, open_session, recorded, storing
+from pipeline.session import Session, is_ready, open_session, recorded
 from pipeline.settings import Tables
+from pipeline.store import open_store
 
 RECORDINGS = {
     ".mp4",
@@ -77,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = common.settings_path(args.store, args.settings)
     tables = common.read_settings(settings)
+    open_store(args.store)
     items = open_items(args, tables)
     waiting = [item for item in items if item.session and item.state != "stopped" and not _check_ready(item)]
     if waiting:
@@ -220,12 +223,10 @@ def _fetch_missing(items: Sequence[Item], offline: bool) -> None:
 
 
 def _run_flows(store: Path, settings: Path | None, items: Sequence[Item], quiet: bool) -> None:
-    from flows.context import Listener
-    from flows.run import run_folder
+    from flows.crew import Audience
+    from flows.run import run_sessions
     from pipeline.commands.display import Display, write_log
 
-    with storing():
-        store.mkdir(parents=True, exist_ok=True)
     names = {item.session.id: (item.name, item.session.about.duration_s) for item in items}
     with Display(names, quiet) as display:
 
@@ -233,19 +234,18 @@ def _run_flows(store: Path, settings: Path | None, items: Sequence[Item], quiet:
             write_log(store, event)
             display.on_event(event)
 
-        run_folder(store, settings, list(names), Listener(on_event, display.on_wait))
+        jobs = run_sessions(store, settings, list(names), Audience(on_event, display.on_wait))
     for item in items:
-        _settle(item, display.made.get(item.session.id, []))
+        _settle(item, jobs[item.session.id])
 
 
-def _settle(item: Item, made: list[str]) -> None:
-    """What became of an item stands in its session's folder."""
-    item.made = made
+def _settle(item: Item, job: Job) -> None:
+    """What became of an item stands in its session's folder, unless the folder itself could not be written to."""
+    item.made = job.made
     problem = item.session.problem
-    if problem is not None:
-        item.state, item.code, item.mend = "stopped", problem.code, problem.mend
-        item.message = problem.message.splitlines()[0]
-    elif is_ready(item.session):
+    if job.state == "stopped":
+        item.state, item.code, item.message, item.mend = "stopped", job.code, job.message, job.mend
+    elif problem is None and is_ready(item.session):
         item.state = "ready"
     else:
         item.code, item.message = "unfinished", "the run ended before the session was finished"

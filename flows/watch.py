@@ -1,0 +1,380 @@
+"""A folder watched through the night: what arrives is brought up to date, whatever happens meanwhile.
+
+This process loads no model, no media library and no Prefect: it looks at the folder, keeps the order, and gives the
+work to a crew of processes that may die (`flows.crew`). What it knows can be found out again from the folder and the
+store, so it may be killed too. Times are the monotonic clock's, but for quiet hours and what is printed, so that a
+clock that is set changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.crew import Crew
+from pipeline import night
+from pipeline.arrivals import Arrivals, Known, Look, look_at
+from pipeline.lock import is_held
+from pipeline.night import Job, QuietHours, Report
+from pipeline.records import AttuneError
+from pipeline.session import Session
+from pipeline.store import check_present
+
+IDLE_S = 120.0  # without work, the workers end and their memory is given back
+REPORT_S = 10.0  # for Prefect to keep the night's table
+GONE_TRIES = 6  # about 5 minutes for a recording that is not where it was; then it is said so
+MENDS = {
+    "folder-gone": "check the network share that holds the recordings",
+    "disk-full": "make room on the disk of the store; what is finished is kept",
+    "store-read-only": "make the store writable for this user; what is finished is kept",
+    "store-unreachable": "check the disk or the network share of the store; what is finished is kept",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to watch and how.
+
+    is_wanted    whether a file is a recording (or transcript) to take
+    given        the transcripts that belong to a file
+    session      the session of an id
+    fetch        sees to it that weights of these names are here; raises AttuneError
+    workers      processes that work side by side on this machine
+    every_s      between two looks at the folder
+    settle_s     how long a file must have stayed the same to be complete
+    quiet        hours in which nothing is begun
+    once         end when all is done, or when a fault has lasted `patience_s`
+    first        files to be taken before the others
+    """
+
+    folder: Path
+    store: Path
+    is_wanted: Callable[[Path], bool]
+    given: Callable[[Path], list[Path]]
+    session: Callable[[str], Session]
+    fetch: Callable[[Sequence[str]], None]
+    workers: int = 1
+    every_s: float = 10.0
+    settle_s: float = 30.0
+    quiet: tuple[QuietHours, ...] = ()
+    once: bool = False
+    patience_s: float = 900.0
+    first: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Who is told: of a file that arrived, a job that ended, a fault that concerns everything, a line for the log."""
+
+    on_job: Callable[[Job, Path | None], None] = lambda job, file: None
+    on_fault: Callable[[str], None] = lambda code: None
+    on_note: Callable[[str], None] = lambda line: None
+
+
+@dataclass
+class Watch:
+    """One watcher at work."""
+
+    plan: Plan
+    crew: Crew
+    voice: Voice = field(default_factory=Voice)
+    local_time: Callable[[], time.struct_time] = time.localtime
+
+    def __post_init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.files: dict[str, list[Path]] = {}  # session -> files with that content, in order of arrival
+        self.taken: dict[Path, Look] = {}
+        self.arrivals = Arrivals(self.plan.settle_s)
+        self.known = Known(night.night_folder(self.plan.store) / "known")
+        self.to_open: deque[Look] = deque()
+        self.opening: Look | None = None
+        self.deaths: dict[Path, int] = {}
+        self.copying = self.faults = 0
+        self.fault, self.fault_since, self.retry_at, self.next_look = "", 0.0, 0.0, 0.0
+        self.looked = self.stopping = False
+        self.idle_since = time.monotonic()
+        self.began = time.strftime("%Y-%m-%dT%H:%M:%S")
+        self.reported: Report | None = None
+
+    def run(self) -> Report:
+        """Watch until told to stop, or until all is done where that was asked for. Returns what became of it."""
+        try:
+            while not self.stopping:
+                self.turn(time.monotonic())
+                if self.is_done():
+                    if self.plan.once:
+                        break
+                    self._rest_when_idle()
+                elif self.plan.once and self._is_out_of_patience():
+                    self._give_up()
+                    break
+        finally:
+            report = self.report("stopped" if self.stopping else "done")
+            self.crew.end()
+        return report
+
+    def stop(self) -> None:
+        """Let `run` return soon; for signal handlers."""
+        self.stopping = True
+
+    def turn(self, now_s: float) -> None:
+        """One round: look, open, give out, hear."""
+        if now_s >= self.next_look:
+            self.next_look = now_s + self.plan.every_s
+            self._look(now_s)
+        self._open_next()
+        if self._may_begin(now_s):
+            self._give_out(now_s)
+        for job in self.crew.hear(min(1.0, self.plan.every_s)):
+            self._settle(job, time.monotonic())
+        for told in self._opened():
+            self._take_in(told)
+
+    # ------------------------------------------------------------------------------------ the folder
+
+    def _look(self, now_s: float) -> None:
+        try:
+            looks = look_at(self.plan.folder, self.plan.is_wanted)
+        except OSError:
+            self._fail("folder-gone", now_s)
+            return
+        self.looked = True
+        if self.fault == "folder-gone":
+            self._recover()
+        settled = self.arrivals.settled(looks, now_s)
+        self.copying = len(looks) - len(settled)
+        here = {look.file for look in looks}
+        self.taken = {file: look for file, look in self.taken.items() if file in here}
+        for look in settled:
+            if self.taken.get(look.file) != look:
+                self._let_go(look.file)
+                self.taken[look.file] = look
+                self.to_open.append(look)
+
+    def _let_go(self, file: Path) -> None:
+        """Forget what a file was before it changed, where no other file is the same session."""
+        for session, files in list(self.files.items()):
+            if file in files:
+                files.remove(file)
+                if not files and self.jobs[session].state in ("waiting", "stopped"):
+                    del self.jobs[session], self.files[session]
+
+    def _open_next(self) -> None:
+        if self.opening is not None or not self.to_open or self.fault:
+            return
+        self.opening = look = self.to_open.popleft()
+        given = [str(path) for path in self.plan.given(look.file)]
+        known = "" if given and look.file not in map(Path, given) else self._known(look)
+        self.crew.open(look.file, given, known)
+
+    def _known(self, look: Look) -> str:
+        return self.known.find(look.fingerprint(self.plan.folder)) or ""
+
+    def _opened(self) -> list[dict[str, Any]]:
+        told, self.crew.opened = self.crew.opened, []
+        return told
+
+    def _take_in(self, told: dict[str, Any]) -> None:
+        """A file was opened, or the process that tried has died of it."""
+        look, self.opening = self.opening, None
+        if look is None:
+            return
+        if told.get("died"):
+            told = self._died_opening(look)
+            if not told:
+                return
+        code, session = told.get("code", ""), told.get("session", "")
+        if code in night.EVERYWHERE:
+            self.to_open.appendleft(look)
+            self._fail(code, time.monotonic())
+            return
+        if session and code != "session-held":
+            with contextlib.suppress(OSError):
+                self.known.note(look.fingerprint(self.plan.folder), session)
+        self._add(look, told, session or f"file-{look.fingerprint(self.plan.folder)[:12]}")
+
+    def _died_opening(self, look: Look) -> dict[str, Any]:
+        self.deaths[look.file] = self.deaths.get(look.file, 0) + 1
+        if self.deaths[look.file] < 2:
+            self.to_open.appendleft(look)
+            return {}
+        return {
+            "code": "worker-crashed",
+            "message": "the program ended twice while it opened this file",
+            "mend": "play the recording to check it, and export it again, for instance as wav; the others go on",
+        }
+
+    def _add(self, look: Look, told: dict[str, Any], session: str) -> None:
+        job = self.jobs.get(session)
+        self.files.setdefault(session, []).append(look.file)
+        if job is None:
+            job = self.jobs[session] = Job(session, order=len(self.jobs))
+        elif job.state != "stopped":
+            return  # the same recording under another name
+        job.first = job.first or look.file in self.plan.first
+        job.state, job.waits, job.deaths, job.code = "waiting", 0, 0, ""
+        try:
+            if told.get("code", "") not in ("", "session-held"):
+                raise AttuneError(told["message"], mend=told["mend"], code=told["code"])
+            if told["ready"]:
+                job.state = "reused"
+            elif told.get("needs"):
+                self.plan.fetch(told["needs"])
+        except AttuneError as error:
+            job.stop(error.code, str(error), error.mend, "open")
+        if job.state != "waiting":
+            self.voice.on_job(job, self.file_of(job))
+
+    # ------------------------------------------------------------------------------------ the work
+
+    def _may_begin(self, now_s: float) -> bool:
+        with contextlib.suppress(OSError):
+            if night.is_paused(self.plan.store) or night.is_quiet(self.plan.quiet, self.local_time()):
+                self.crew.rest()
+                return False
+        if self.fault and now_s >= self.retry_at:
+            self._probe(now_s)
+        return not self.fault
+
+    def _give_out(self, now_s: float) -> None:
+        for job in self.jobs.values():
+            if job.state == "waiting" and not job.first:
+                job.first = night.is_first(self.plan.store, job.session)
+        while (job := night.next_job(self.jobs.values(), now_s)) is not None:
+            if len(self.crew.busy) >= self.plan.workers:
+                return
+            try:
+                if is_held(self.plan.store / "sessions" / job.session / "lock"):
+                    job.put_off(now_s)
+                    continue
+            except AttuneError as error:
+                self._fail(error.code, now_s)
+                return
+            if not self.crew.begin(job):
+                return
+            self.idle_since = now_s
+
+    def _settle(self, job: Job, now_s: float) -> None:
+        """A job came back from the crew."""
+        self.idle_since = now_s
+        if self.crew.store_lost:
+            self.crew.store_lost = False
+            self._fail("store-unreachable", now_s)
+        if job.state == "waiting":
+            return
+        if job.state == "stopped" and job.code in night.EVERYWHERE:
+            job.state = "waiting"
+            self._fail(job.code, now_s)
+        elif job.state == "stopped" and self._may_pass(job):
+            job.put_off(now_s)
+        else:
+            self.faults = 0
+            self.voice.on_job(job, self.file_of(job))
+
+    def _may_pass(self, job: Job) -> bool:
+        return job.code == "session-held" or (job.code == "recording-gone" and job.waits < GONE_TRIES)
+
+    # ------------------------------------------------------------------------------------ faults of the surroundings
+
+    def _fail(self, code: str, now_s: float) -> None:
+        """Nothing is begun until the fault has passed."""
+        if not self.fault:
+            self.fault, self.fault_since = code, now_s
+            self.voice.on_fault(code)
+        self.faults += 1
+        self.retry_at = now_s + min(night.wait_s(self.faults), self.plan.patience_s / 4)
+
+    def _probe(self, now_s: float) -> None:
+        """Whether the store can be written to again."""
+        if self.fault == "folder-gone":
+            return  # the next look tells
+        probe = self.plan.store / f".attune-probe-{os.getpid()}"
+        try:
+            check_present(self.plan.store)
+            probe.write_bytes(b"\0" * 65536)  # more than what a full disk has left in a half-used block
+            probe.unlink()
+        except (OSError, AttuneError):
+            with contextlib.suppress(OSError):
+                probe.unlink()
+            self._fail(self.fault, now_s)
+        else:
+            self._recover()
+
+    def _recover(self) -> None:
+        self.voice.on_note(f"passed {self.fault}")
+        self.fault = ""
+
+    def _is_out_of_patience(self) -> bool:
+        return bool(self.fault) and time.monotonic() - self.fault_since > self.plan.patience_s
+
+    def _give_up(self) -> None:
+        for job in self.jobs.values():
+            if job.state in ("waiting", "running"):
+                job.stop(self.fault, "the store or its folder could not be used", MENDS[self.fault])
+
+    # ------------------------------------------------------------------------------------ the end
+
+    def is_done(self) -> bool:
+        """Whether every file that is here is complete and its session made or stopped."""
+        open_jobs = any(job.state in ("waiting", "running") for job in self.jobs.values())
+        return self.looked and not (self.copying or self.to_open or self.opening or self.fault or open_jobs)
+
+    def _rest_when_idle(self) -> None:
+        if self.report("going on", only_new=True) and time.monotonic() - self.idle_since > IDLE_S:
+            self.crew.dismiss_idle()
+
+    def report(self, end: str, only_new: bool = False) -> Report:
+        """What became of the night so far, kept in the store and in Prefect."""
+        report = night.build_report(
+            self.jobs.values(),
+            host=socket.gethostname(),
+            began=self.began,
+            ended=time.strftime("%Y-%m-%dT%H:%M:%S"),
+            end=end,
+            copying=self.copying,
+            restarts=self.crew.restarts,
+            without_prefect=self.crew.without_prefect,
+        )
+        if only_new and self.reported is not None and _same(report, self.reported):
+            return report
+        self.reported = report
+        with contextlib.suppress(OSError):
+            night.write_report(self.plan.store, report, self._report_name())
+        self._keep_in_prefect(report)
+        return report
+
+    def _report_name(self) -> str:
+        """One per watcher and start, so that several machines never write over each other's."""
+        return f"report-{self.began.replace(':', '')}-{socket.gethostname()}-{os.getpid()}"
+
+    def _keep_in_prefect(self, report: Report) -> None:
+        rows = report_rows(report)
+        before = self.crew.reported
+        told = f"{len(report.made)} made, {len(report.reused)} as they were, {len(report.stopped)} stopped"
+        if rows and not self.stopping and self.crew.report(rows, told):
+            until = time.monotonic() + REPORT_S
+            while self.crew.reported == before and time.monotonic() < until:
+                self.crew.hear(0.1)
+
+    def file_of(self, job: Job) -> Path | None:
+        files = self.files.get(job.session)
+        return files[0] if files else None
+
+
+def _same(a: Report, b: Report) -> bool:
+    return (a.made, a.reused, a.stopped, a.waiting) == (b.made, b.reused, b.stopped, b.waiting)
+
+
+def report_rows(report: Report) -> list[dict[str, str]]:
+    """The report as a table for Prefect: session, what became of it, the code of what stopped it."""
+    made = [(row["session"], "made", "") for row in report.made]
+    reused = [(session, "as it was", "") for session in report.reused]
+    stopped = [(row["session"], "stopped", row["code"]) for row in report.stopped]
+    return [{"session": s, "state": state, "code": code} for s, state, code in made + reused + stopped]
