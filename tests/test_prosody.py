@@ -144,7 +144,7 @@ def test_the_sound_is_left_as_it_was():
     assert np.array_equal(made.audio.samples, before)
 
 
-# What a recording comes through must not change what is said about a voice. Bounds are of robust z, which is clipped at 4.
+# What a recording comes through must not change what is said about a voice. Bounds are of robust z, clipped at 4.
 
 SHORT = TurnTableOptions(baseline_turns=6, baseline_min=0.1, timing_turns=6, away_s=5.0)
 
