@@ -13,6 +13,7 @@ from pipeline.records import AttuneError
 # command -> what it does; `pipeline.commands.<name>` holds `add_arguments(parser)` and `run(args) -> exit status`
 COMMANDS: dict[str, str] = {
     "process": "transcribe recordings and mark the moments worth a look",
+    "review": "open the supervisor's page: jump to a moment, see why, decide",
     "watch": "process what arrives in a folder, through the night",
     "show": "print the moments of a session, or the list of sessions",
     "export": "write a session in other formats",

@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "flows").rglob("*.py")])
 HEAVY = {"torch", "whisper", "pyannote", "prefect", "librosa", "parselmouth", "sklearn", "faster_whisper", "torchaudio"}
 ROOMS = ("speech", "features", "alliance", "exports", "review")
-OUTERMOST = ("pipeline.commands", "pipeline.cli", "pipeline.evaluate")  # these may call anything below them
+OUTERMOST = (
+    "pipeline.commands",
+    "pipeline.cli",
+    "pipeline.evaluate",
+    "pipeline.review",
+)  # these may call anything below them
 
 
 def name_of(path: Path) -> str:

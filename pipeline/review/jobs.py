@@ -1,0 +1,71 @@
+"""Work in the background: review copies one after the other, and sessions made again after a correction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Literal
+
+from pipeline.records import AttuneError
+
+State = Literal["waiting", "running", "done", "stopped"]
+Tell = Callable[[float, str], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How far a piece of work is.
+
+    done         share, 0 to 1
+    says         what it does now, for people
+    problem      what went wrong and the way out, or ""
+    """
+
+    state: State
+    done: float = 0.0
+    says: str = ""
+    problem: str = ""
+
+
+class Jobs:
+    """At most one job at a time and one a key: asking for what runs or waits already changes nothing."""
+
+    def __init__(self) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="attune-review")
+        self._jobs: dict[str, Job] = {}
+        self._lock = Lock()
+
+    def start(self, key: str, work: Callable[[Tell], None], says: str = "") -> None:
+        with self._lock:
+            if self._jobs.get(key, Job("done")).state in ("waiting", "running"):
+                return
+            self._jobs[key] = Job("waiting", says=says)
+        self._worker.submit(self._run, key, work)
+
+    def of(self, key: str) -> Job | None:
+        with self._lock:
+            return self._jobs.get(key)
+
+    def close(self) -> None:
+        """Let the running job end and drop those that wait."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, key: str, work: Callable[[Tell], None]) -> None:
+        self._set(key, state="running")
+        try:
+            work(lambda done, says: self._set(key, done=done, says=says))
+        except AttuneError as error:
+            self._set(key, state="stopped", problem=f"{str(error).splitlines()[0]}. {error.mend}.")
+        except Exception as error:  # a job must never take the page down, and its text may hold words or paths
+            log.error("a background job stopped (%s)", type(error).__name__)
+            self._set(key, state="stopped", problem=f"It stopped unexpectedly ({type(error).__name__}).")
+        else:
+            self._set(key, state="done", done=1.0)
+
+    def _set(self, key: str, **changes: object) -> None:
+        with self._lock:
+            self._jobs[key] = replace(self._jobs[key], **changes)

@@ -1,0 +1,158 @@
+"""What a session plays, and the making of it: the waveform and the review copy, once, in `review/` of its folder."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pipeline import models
+from pipeline.formats import write_atomic
+from pipeline.records import AttuneError
+from pipeline.review import copies, peaks
+from pipeline.session import ID_LENGTH, Session, load_receipt, storing
+from pipeline.steps import AUDIO
+
+FOLDER = "review"
+PEAKS = "peaks.u8"
+MADE = "made.json"
+Tell = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What lies in `review/`, and from which sound it was made.
+
+    plays     name of the copy; "recording" where the recording itself is played; "" while nothing is ready
+    picture   whether there is one
+    problem   why there is no picture although the recording may have one; or ""
+    whole     whether nothing is left to make
+    """
+
+    version: int
+    sound: str
+    plays: str = ""
+    picture: bool = False
+    problem: str = ""
+    whole: bool = False
+
+
+def load_made(session: Session) -> Made:
+    """What stands; an empty record where nothing does, or where it was made from another sound."""
+    fresh = Made(copies.VERSION, _sound_hash(session))
+    try:
+        found = msgspec.json.decode((session.folder / FOLDER / MADE).read_bytes(), type=Made)
+    except (OSError, msgspec.DecodeError):
+        return fresh
+    same = (found.version, found.sound) == (fresh.version, fresh.sound)
+    there = found.plays in ("", "recording") or (session.folder / FOLDER / found.plays).is_file()
+    return found if same and there and (session.folder / FOLDER / PEAKS).is_file() else fresh
+
+
+def _sound_hash(session: Session) -> str:
+    receipt = load_receipt(session, AUDIO)
+    return receipt.outputs[AUDIO.makes[0]] if receipt else ""
+
+
+def has_sound(session: Session) -> bool:
+    return (session.folder / AUDIO.makes[0]).is_file()
+
+
+def prepare(session: Session, tell: Tell = lambda done, says: None) -> None:
+    """Make what is missing: waveform, then the sound, then the picture; the page can play after each.
+
+    raises   AttuneError for a full or read-only disk
+    """
+    made = load_made(session)
+    if made.whole or not has_sound(session):
+        return
+    flac, folder = session.folder / AUDIO.makes[0], session.folder / FOLDER
+    with storing():
+        folder.mkdir(exist_ok=True)
+        tell(0.0, "drawing the waveform")
+        write_atomic(folder / PEAKS, peaks.load_peaks(flac))
+        _keep(session, made)
+        plan, problem = _plan(session)
+        if plan == "as it is":
+            _keep(session, Made(made.version, made.sound, "recording", True, whole=True))
+            return
+        copies.write_sound(flac, folder / copies.SOUND, lambda done: tell(done, "making a copy that seeks exactly"))
+        sound = Made(made.version, made.sound, copies.SOUND, problem=problem, whole=plan == "sound")
+        _keep(session, sound)
+        if plan != "sound":
+            _prepare_picture(session, plan, sound, tell)
+
+
+def _plan(session: Session) -> tuple[copies.Plan, str]:
+    try:
+        recording = find_recording(session)
+        return copies.plan_copy(copies.load_facts(recording)), ""
+    except AttuneError as error:
+        return "sound", str(error)
+
+
+def _prepare_picture(session: Session, plan: copies.Plan, sound: Made, tell: Tell) -> None:
+    says = "copying the picture" if plan == "copy picture" else "making a picture that this browser can play"
+    copy = session.folder / FOLDER / copies.PICTURE
+    flac = session.folder / AUDIO.makes[0]
+    try:
+        copies.write_picture(find_recording(session), flac, plan, copy, lambda done: tell(done, says))
+    except (AttuneError, ValueError) as error:  # PyAV's own errors are ValueErrors and OSErrors
+        why = str(error) if isinstance(error, AttuneError) else "the picture cannot be decoded"
+        _keep(session, Made(sound.version, sound.sound, sound.plays, problem=why, whole=True))
+        return
+    _keep(session, Made(sound.version, sound.sound, copies.PICTURE, True, whole=True))
+    (session.folder / FOLDER / copies.SOUND).unlink(missing_ok=True)
+
+
+def _keep(session: Session, made: Made) -> None:
+    write_atomic(session.folder / FOLDER / MADE, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+
+
+def find_recording(session: Session) -> Path:
+    """Where the recording lies, once its bytes are known to be those the session is named after.
+
+    That is what keeps a folder that came from elsewhere from naming any other file of this machine as its recording.
+
+    raises   AttuneError where it is gone or is another file
+    """
+    path = Path(session.about.recording)
+    if not session.about.recording or not path.is_file():
+        raise AttuneError("the recording is no longer where it was", mend="put it back", code="recording-gone")
+    stat = path.stat()
+    if _hash(path, stat.st_size, stat.st_mtime_ns)[:ID_LENGTH] != session.id:
+        raise AttuneError(
+            "the file where the recording was is another one",
+            mend="put the recording back, or process it from its new place",
+            code="recording-changed",
+        )
+    return path
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, size: int, mtime_ns: int) -> str:
+    return models.sha256_of(path)
+
+
+def playing(session: Session) -> tuple[Path, str] | None:
+    """The file to play and its media type; None while nothing can be played.
+
+    raises   AttuneError where the recording itself is played and has gone
+    """
+    made = load_made(session)
+    if not made.plays:
+        return None
+    if made.plays == "recording":
+        path = find_recording(session)
+        return path, "video/mp4"
+    path = session.folder / FOLDER / made.plays
+    kind: Literal["audio/mp4", "video/mp4"] = "video/mp4" if made.picture else "audio/mp4"
+    return path, kind
+
+
+mimetypes.add_type("text/javascript", ".js")  # Windows registries often say otherwise

@@ -1,0 +1,66 @@
+// How far people agree with each other and with the tool. Of the clinic as a whole: never of a therapist.
+import { get } from "./api.js";
+import { el } from "./dom.js";
+import { topLine } from "./frame.js";
+
+const percent = (share) => `${Math.round(100 * share)} %`;
+const number = (value) => (value === null ? "–" : value.toFixed(2));
+
+export async function showResults(root, words) {
+  const found = await get("agreement");
+  document.title = "Agreement · attune";
+  root.replaceChildren(
+    topLine({ crumbs: el("span", { class: "crumb" }, "Agreement"), onRater: () => showResults(root, words) }),
+    el(
+      "main",
+      { class: "plain" },
+      el("h1", {}, headline(found.clinic)),
+      el("p", { class: "lede" }, lede(found)),
+      el("h2", {}, "By marker"),
+      found.markers.length ? markers(found) : el("p", { class: "quiet" }, "No flagged moment has been judged yet."),
+      el("h2", {}, "Between two people"),
+      found.raters.length ? raters(found) : el("p", { class: "quiet" }, "No clip has been judged by two people yet."),
+      el("h2", {}, "Take them along"),
+      el("p", {}, el("a", { href: "/api/verdicts.csv", download: true }, "Verdicts as CSV"), " · ", el("a", { href: "/api/verdicts.jsonl", download: true }, "as JSONL"), el("span", { class: "quiet" }, " – no words of a session and no notes")),
+      el("p", { class: "limit" }, words.limit),
+    ),
+  );
+}
+
+function headline(clinic) {
+  const decided = clinic.agreed + clinic.disagreed;
+  return decided ? `People agreed with ${clinic.agreed} of ${decided} marked moments` : "Nothing judged yet";
+}
+
+function lede(found) {
+  const { clinic } = found;
+  const parts = [];
+  if (clinic.share !== null) parts.push(`In this clinic: ${percent(clinic.share)}, 95 % interval ${percent(clinic.low)} to ${percent(clinic.high)}.`);
+  parts.push(`Unsure: ${clinic.unsure}. Clips drawn at random and judged: ${found.audited}. Moments that people added: ${found.missed}.`);
+  return parts.join(" ");
+}
+
+function table(head, rows) {
+  return el(
+    "div",
+    { class: "table", tabindex: 0, role: "region", "aria-label": head[0] },
+    el(
+      "table",
+      {},
+      el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, k) => el(k ? "td" : "th", k ? {} : { scope: "row" }, cell))))),
+    ),
+  );
+}
+
+const markers = (found) =>
+  table(
+    ["Closest marker", "Agreed", "Disagreed", "Unsure", "Share", "95 % interval"],
+    found.markers.map((m) => [m.of, m.agreed, m.disagreed, m.unsure, m.share === null ? "–" : percent(m.share), `${percent(m.low)} to ${percent(m.high)}`].map(String)),
+  );
+
+const raters = (found) =>
+  table(
+    ["Two people", "Clips both judged", "Same answer", "Cohen's kappa", "Gwet's AC1"],
+    found.raters.map((r) => [`${r.first} and ${r.second}`, String(r.both), String(r.same), number(r.kappa), number(r.ac1)]),
+  );

@@ -1,0 +1,146 @@
+"""What a person corrected in the transcript: whose words they are, and which words they are.
+
+A correction holds for the words whose middle lies in its stretch of time, so that it still holds when the session is
+transcribed again. Turns are then laid out anew by the same rules as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pipeline.records import AttuneError, Role, Turn, Voice, Word
+from pipeline.speech.turns import TurnsOptions, build_turns
+
+ROLES: tuple[Role, ...] = ("therapist", "client", "other")
+LEAST_WORD_S = 0.01  # a word takes time: intervals are half-open
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One thing that a person put right.
+
+    kind   "role": the words were said by the person with `role`; "words": what was said is `text`, "" for nothing
+    of     only words of the person with this role are meant, for two may talk at once; None for anybody's
+    """
+
+    start: float
+    end: float
+    kind: Literal["role", "words"]
+    role: Role | None = None
+    text: str = ""
+    of: Role | None = None
+
+
+def read_corrections(rows: Iterable[Mapping[str, Any]]) -> list[Correction]:
+    """The `[[corrections]]` of a session.toml, checked.
+
+    raises   AttuneError (code "correction-unreadable") naming the first that does not fit
+    """
+    return [_read(number, row) for number, row in enumerate(rows, start=1)]
+
+
+def _read(number: int, row: Mapping[str, Any]) -> Correction:
+    try:
+        known = {"start", "end", "kind", "role", "text", "of"}
+        if set(row) - known:
+            raise ValueError(f"unknown key {min(set(row) - known)!r}")
+        found = Correction(
+            float(row["start"]),
+            float(row["end"]),
+            row["kind"],
+            row.get("role"),
+            str(row.get("text", "")),
+            row.get("of"),
+        )
+        check_correction(found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise AttuneError(
+            f"correction {number} in session.toml does not fit: {error}",
+            mend='write start, end and kind = "role" with a role, or kind = "words" with a text',
+            code="correction-unreadable",
+        ) from error
+    return found
+
+
+def check_correction(correction: Correction) -> None:
+    """Raises ValueError for a correction that says nothing or contradicts itself."""
+    if not 0 <= correction.start < correction.end < float("inf"):
+        raise ValueError(f"start {correction.start} and end {correction.end} are no stretch of time")
+    if correction.kind not in ("role", "words"):
+        raise ValueError(f"kind {correction.kind!r} is neither 'role' nor 'words'")
+    if (correction.kind == "role") != (correction.role in ROLES):
+        raise ValueError(f"role {correction.role!r} does not go with kind {correction.kind!r}")
+    if correction.of not in (None, *ROLES):
+        raise ValueError(f"of {correction.of!r} is none of {', '.join(ROLES)}")
+
+
+def apply_corrections(
+    turns: Sequence[Turn], corrections: Sequence[Correction], options: TurnsOptions | None = None
+) -> list[Turn]:
+    """The turns as a person corrected them.
+
+    turns        in order of start, as `build_turns` lays them out
+    corrections  the later one wins where two meet
+    options      those that the turns were laid out with
+    returns      turns in order of start. Words are given to the speaker with that role who says most, or to a new
+                 speaker named after the role where nobody has it. Corrected words have confidence 1.0. Without a
+                 correction that meets a word, the turns as they are.
+    """
+    roles = _speakers(turns)
+    of_role = {**{turn.speaker: turn.role for turn in turns}, **{speaker: role for role, speaker in roles.items()}}
+    words = sorted((word for turn in turns for word in _own(turn)), key=lambda w: (w.start, w.end))
+    corrected = words
+    for correction in corrections:
+        corrected = _applied(corrected, correction, roles, of_role)
+    if corrected == words:
+        return list(turns)
+    voices = [Voice(0.0, 0.0, speaker, role, 1.0, "") for speaker, role in of_role.items()]
+    return build_turns(corrected, [], voices, options or TurnsOptions())
+
+
+def _own(turn: Turn) -> list[Word]:
+    return [word if word.speaker == turn.speaker else replace(word, speaker=turn.speaker) for word in turn.words]
+
+
+def _speakers(turns: Sequence[Turn]) -> dict[Role, str]:
+    """Whom words are given to, by role."""
+    said: dict[tuple[Role, str], int] = {}
+    for turn in turns:
+        said[turn.role, turn.speaker] = said.get((turn.role, turn.speaker), 0) + len(turn.words)
+    found: dict[Role, str] = {role: role for role in ROLES}
+    for (role, speaker), _ in sorted(said.items(), key=lambda item: (item[1], item[0])):
+        found[role] = speaker
+    return found
+
+
+def _applied(
+    words: Sequence[Word], correction: Correction, speakers: Mapping[Role, str], roles: Mapping[str, Role]
+) -> list[Word]:
+    inside = [
+        correction.start <= (word.start + word.end) / 2 < correction.end
+        and correction.of in (None, roles[word.speaker or ""])
+        for word in words
+    ]
+    if not any(inside):
+        return list(words)
+    if correction.kind == "role":
+        speaker = speakers[correction.role]
+        return [replace(w, speaker=speaker) if i else w for w, i in zip(words, inside, strict=True)]
+    met = [word for word, i in zip(words, inside, strict=True) if i]
+    kept = [word for word, i in zip(words, inside, strict=True) if not i]
+    return sorted([*kept, *_spread(correction.text, met)], key=lambda w: (w.start, w.end))
+
+
+def _spread(text: str, met: Sequence[Word]) -> list[Word]:
+    """The corrected words over the time of those they replace, each in proportion to its letters."""
+    texts = text.split()
+    start, end = met[0].start, max(word.end for word in met)
+    end = max(end, start + LEAST_WORD_S * len(texts))
+    letters, words, at = sum(map(len, texts)), [], 0
+    for part in texts:
+        edges = [round(start + (end - start) * n / letters, 3) for n in (at, at + len(part))]
+        words.append(Word(edges[0], edges[1], part, 1.0, met[0].speaker))
+        at += len(part)
+    return words
