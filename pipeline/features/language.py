@@ -82,7 +82,8 @@ def content_words(text: str, lists: dict[str, WordList]) -> list[str]:
         lists["agreement"].words,
         lists["negation"].words,
     )
-    words = [w for w in _TOKEN.findall(_NOTE.sub(" ", text)) if w not in skip and len(w) > 2]
+    tokens = (w.removesuffix("'s") for w in _TOKEN.findall(_NOTE.sub(" ", text)) if w not in skip)
+    words = [w for w in tokens if w not in skip and len(w) > 2]
     return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in words]
 
 

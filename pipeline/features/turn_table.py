@@ -68,11 +68,11 @@ def _names(record: type) -> list[str]:
 
 
 def _basic(turns: Sequence[Turn]) -> dict[str, list]:
-    length = [turn.end - turn.start for turn in turns]
+    length = [float(turn.end - turn.start) for turn in turns]
     words = [len(turn.words) for turn in turns]
     return {
-        "start": [turn.start for turn in turns],
-        "end": [turn.end for turn in turns],
+        "start": [float(turn.start) for turn in turns],
+        "end": [float(turn.end) for turn in turns],
         "turn": list(range(len(turns))),
         "speaker": [turn.speaker for turn in turns],
         "role": [turn.role for turn in turns],

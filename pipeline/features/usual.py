@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.features.baseline import FLOORS, Compared, Needs, compare
+from pipeline.features.questions import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ SHOWN = ("pitch_range_st", "articulation_syll_per_s")  # voice measures whose us
 COLUMNS = (*VOICE_Z.values(), *TIMING_Z.values(), LATENCY_Z, *(f"usual_{name}" for name in SHOWN),
            "usual_words", "usual_latency_s", "usual_latency_of", "voice_baseline", "timing_baseline")  # fmt: skip
 LEAST_OF_KIND = 10  # replies to one kind of turn before they have a usual of their own
+_A = {kind: f"an {kind}" if kind[0] in "aeio" else f"a {kind}" for kind in KINDS}
 VOICE_TURN_S = 1.0  # a shorter turn is no baseline for the voice
 
 
@@ -78,5 +80,5 @@ def _compare_latency(mine: pd.DataFrame, floor: np.ndarray, needs: Needs) -> dic
             continue
         own = _compare(mine, "log_latency", floor & same, needs)
         known = same & np.isfinite(own.z)
-        z[known], usual[known], of[known] = own.z[known], np.expm1(own.usual[known]), f"replies to a {kind}"
+        z[known], usual[known], of[known] = own.z[known], np.expm1(own.usual[known]), f"replies to {_A[kind]}"
     return {LATENCY_Z: z, "usual_latency_s": usual, "usual_latency_of": of}

@@ -73,7 +73,7 @@ def find_spans(duration_s: float, hop_s: float) -> Iterator[tuple[str, Span]]:
         k = 0
         while True:
             start = k * hop
-            yield kind, Span(start, min(start + length, duration_s))
+            yield kind, Span(start, float(min(start + length, duration_s)))
             if start + length >= duration_s:
                 break
             k += 1

@@ -40,9 +40,9 @@ def _pattern(words: frozenset[str]) -> re.Pattern[str]:
 @cache
 def load_lists(language: str) -> dict[str, WordList] | None:
     """The lists of a language by name; None where there are none for it ("not available")."""
-    path = Path(__file__).with_name(f"words_{language}.toml")
-    if not re.fullmatch(r"[a-z]{2,3}", language) or not path.is_file():
+    if language not in languages():
         return None
+    path = Path(__file__).with_name(f"words_{language}.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return {name: WordList(name, table[name]["source"], frozenset(table[name]["words"])) for name in NEEDED}
 
