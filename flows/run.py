@@ -6,7 +6,7 @@ has been prepared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flows import environment
@@ -37,13 +37,21 @@ def run_sessions(store: Path, settings: Path | None, sessions: Sequence[str], au
     return jobs
 
 
-def watch(plan: Plan, settings: Path | None, audience: Audience, voice: Voice, tell_watch) -> Report:
+def watch(
+    plan: Plan,
+    settings: Path | None,
+    audience: Audience,
+    voice: Voice,
+    tell_watch: Callable[[Watch], None],
+    prefect: bool = True,
+) -> Report:
     """Watch a folder. Sessions that another worker holds are left to it and looked at again later.
 
     tell_watch   hears the `Watch` before it begins, so that a signal can stop it
+    prefect      run sessions as flows; without, only the sessions' own folders say what was done
     """
     environment.prepare(plan.store, settings)
-    crew = Crew(plan.workers, plan.session, audience, lock_wait_s=0.0)
+    crew = Crew(plan.workers, plan.session, audience, lock_wait_s=0.0, prefect=prefect)
     night_watch = Watch(plan, crew, voice)
     tell_watch(night_watch)
     return night_watch.run()

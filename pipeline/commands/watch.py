@@ -61,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use transcripts (vtt, srt, TextGrid, stm, json, rttm) that lie beside their recordings under the same "
         "name, and those that lie alone",
     )
+    parser.add_argument(
+        "--without-prefect", action="store_true", help="keep no record of runs; starts sooner and needs less memory"
+    )
     parser.add_argument("--offline", action="store_true", help="never try the network, even for missing weights")
     change = parser.add_mutually_exclusive_group()
     change.add_argument("--pause", action="store_true", help="let the watchers of this store pause after their step")
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return _change(args, tables)
     _check(args)
     open_store(args.store)
-    plan, told = _plan(args, tables), Told(args.store, args.json)
+    plan, told = _plan(args, tables), Told(args.store, args.json, not args.without_prefect)
     from flows.crew import Audience
     from flows.run import watch
     from flows.watch import Voice
@@ -85,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     told.line(f"watching {args.folder}; store: {args.store}; Ctrl-C ends it, and nothing is lost")
     audience = Audience(told.on_event, told.on_wait, told.on_note)
     with _ended_by_signals() as stops:
-        report = watch(plan, settings, audience, Voice(told.on_job, told.on_fault, told.on_note), stops.append)
+        voice = Voice(told.on_job, told.on_fault, told.on_note)
+        report = watch(plan, settings, audience, voice, stops.append, prefect=not args.without_prefect)
     if args.json:
         common.print_json(asdict(report))
     else:
@@ -202,8 +206,8 @@ def _ended_by_signals() -> Iterator[list]:
 class Told:
     """What is said at the terminal, where files may be named, and in the store's log, where they may not."""
 
-    def __init__(self, store: Path, silent: bool) -> None:
-        self.store, self.silent = store, silent
+    def __init__(self, store: Path, silent: bool, prefect: bool) -> None:
+        self.store, self.silent, self.prefect = store, silent, prefect
         self.names: dict[str, str] = {}
         self.stopped: dict[str, Job] = {}
 
@@ -269,7 +273,7 @@ class Told:
             out.print(f"  {len(report.waiting)} waiting, {report.copying} still being copied", markup=False)
         if report.restarts:
             out.print(f"  workers started again: {report.restarts}", markup=False)
-        if report.without_prefect:
+        if report.without_prefect and self.prefect:
             out.print(f"  brought up to date without Prefect: {report.without_prefect}", markup=False)
         out.print(
             f"{len(report.made) + len(report.reused)} ready, of which {len(report.made)} new; "

@@ -1,0 +1,92 @@
+"""Loaded by the worker processes of a run with faults: makes a step fail as machines do.
+
+ATTUNE_FAULTS is a JSON list of {"step", "what", "mark", "session", "times"}: at that step (of that session, or of any)
+the fault happens, as often as `times` says; each time leaves a file `mark.N`.
+
+    crash   a native library reads where nothing is        full    the disk fills up while the artefact is written
+    kill    kill -9, as by the system for want of memory   memory  an allocation is refused
+    server  kill -9 of the temporary Prefect server        lost    the Prefect database is deleted
+    damaged the Prefect database is overwritten            hang    the step never ends
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def _strikes(fault, session, step):
+    """Whether the fault happens now, each time at most once whichever process asks."""
+    if fault["step"] != step or fault.get("session", session) != session:
+        return False
+    for n in range(fault.get("times", 1)):
+        try:
+            os.close(os.open(f"{fault['mark']}.{n}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        return True
+    return False
+
+
+def _servers():
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(status[1]) == os.getpid() and b"create_app" in (folder / "cmdline").read_bytes():
+                yield int(folder.name)
+        except (OSError, ValueError):
+            continue
+
+
+def _strike(what, session):
+    database = session.folder.parents[1] / "prefect" / "prefect.db"
+    if what == "crash":
+        import ctypes
+
+        ctypes.string_at(0)
+    elif what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "memory":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.")
+    elif what == "hang":
+        time.sleep(600)
+    elif what == "server":
+        for process in _servers():
+            os.kill(process, signal.SIGKILL)
+    elif what == "lost":
+        for path in database.parent.glob("prefect.db*"):
+            path.unlink()
+    elif what == "damaged":
+        for path in database.parent.glob("prefect.db-*"):
+            path.unlink()
+        database.write_bytes(b"not a database at all" * 4096)
+
+
+def _install(faults):
+    from pipeline import formats, session
+
+    make, write_atomic, filling = session._make, formats.write_atomic, []
+
+    def faulty_make(opened, step):
+        filling.clear()
+        for fault in faults:
+            if _strikes(fault, opened.id, step.name):
+                if fault["what"] == "full":
+                    filling.append(opened.folder / step.makes[-1])
+                else:
+                    _strike(fault["what"], opened)
+        return make(opened, step)
+
+    def faulty_write(path, content):
+        if path in filling:
+            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
+            raise OSError(28, "No space left on device")
+        write_atomic(path, content)
+
+    session._make, formats.write_atomic = faulty_make, faulty_write
+
+
+if os.environ.get("ATTUNE_FAULTS") and "flows.worker" in sys.orig_argv:
+    _install(json.loads(os.environ["ATTUNE_FAULTS"]))

@@ -1,0 +1,269 @@
+"""A night with everything that goes wrong in one: afterwards the same bytes as in an undisturbed night.
+
+The sessions are transcripts, so that a night takes seconds; the faults are real ones (signals, a null pointer, a folder
+that is moved away) where the machine can be made to have them, and the same system errors where it cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from flows.server import end_orphans
+from pipeline.session import Session
+from pipeline.steps import STEPS
+from tests.e2e.harness import COMMAND, ROOT, artefacts, environment, write_dialogue
+
+PATTERNS_ONLY = '[markers]\nembedder = "none"\n'
+MADE = [step for step in STEPS if not step.needs_sound]
+OPTIONS = ("--transcripts", "--every", "0.2", "--settle", "0.5", "--offline")
+
+
+def new_store(tmp_path: Path) -> Path:
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "attune.toml").write_text(PATTERNS_ONLY)
+    return store
+
+
+def write_folder(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for i in range(count):
+        write_dialogue(folder / f"client {i}.json", i + 1)
+    return folder
+
+
+def command(folder, store, *more):
+    return [*COMMAND, "watch", str(folder), "--store", str(store), *OPTIONS, *map(str, more)]
+
+
+def faulty(faults=()):
+    env = environment(ATTUNE_FAULTS=json.dumps(list(faults))) if faults else environment()
+    if faults:
+        env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "e2e" / "faults"), env["PYTHONPATH"]])
+    return env
+
+
+def watch(folder, store, *more, faults=()):
+    """Watch to the end; returns the report."""
+    done = subprocess.run(
+        command(folder, store, "--once", "--json", *more),
+        env=faulty(faults),
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def begin(folder, store, *more, faults=()):
+    return subprocess.Popen(
+        command(folder, store, *more), env=faulty(faults), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(path: Path, text: str, seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if path.is_file() and text in path.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no {text!r} in {path.name}: {path.read_text() if path.is_file() else 'not there'}")
+
+
+def all_artefacts(store: Path) -> dict[str, dict[str, bytes]]:
+    assert not list(store.rglob("*.part"))
+    return {folder.name: artefacts(folder) for folder in sorted((store / "sessions").iterdir())}
+
+
+def times_made(store: Path) -> Counter:
+    """How often each step of each session was made, from the log."""
+    return Counter(re.findall(r"^\S+ (\w{12} \w+) made", (store / "attune.log").read_text(), flags=re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("in") / "recordings", len(MADE))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder, tmp_path_factory):
+    store = new_store(tmp_path_factory.mktemp("undisturbed"))
+    report = watch(folder, store, "--without-prefect")
+    assert len(report["made"]) == len(MADE)
+    return all_artefacts(store)
+
+
+def one_each(undisturbed, what, tmp_path, **more):
+    """A fault in another step of each session."""
+    return [
+        {"step": step.name, "what": what, "session": session, "mark": str(tmp_path / f"{what}-{step.name}"), **more}
+        for step, session in zip(MADE, undisturbed, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("what", ["kill", "full"])
+def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, what, tmp_path))
+    assert len(list(tmp_path.glob(f"{what}-*.0"))) == len(MADE), "every fault must have happened"
+    assert len(report["made"]) == len(MADE)
+    assert all_artefacts(store) == undisturbed
+    assert set(times_made(store).values()) == {1}, "nothing is made twice"
+    assert report["restarts"] >= (len(MADE) if what == "kill" else 0)
+
+
+def test_prefect_killed_deleted_and_damaged(folder, undisturbed, tmp_path):
+    store, (one, two, three, *_) = new_store(tmp_path), undisturbed
+    faults = [
+        {"step": "turns", "what": "server", "session": one, "mark": str(tmp_path / "server")},
+        {"step": "voices", "what": "lost", "session": two, "mark": str(tmp_path / "lost")},
+        {"step": "turns", "what": "damaged", "session": three, "mark": str(tmp_path / "damaged")},
+    ]
+    report = watch(folder, store, faults=faults)
+    assert [len(list(tmp_path.glob(f"{name}.0"))) for name in ("server", "lost", "damaged")] == [1, 1, 1]
+    assert len(report["made"]) == len(MADE)
+    assert all_artefacts(store) == undisturbed
+    assert set(times_made(store).values()) == {1}
+    assert end_orphans(store) == 0, "no server is left behind"
+
+
+def test_a_recording_that_crashes_a_library_is_left_out(folder, undisturbed, tmp_path):
+    store, bad = new_store(tmp_path), next(iter(undisturbed))
+    faults = [{"step": "markers", "what": "crash", "session": bad, "mark": str(tmp_path / "crash"), "times": 9}]
+    report = watch(folder, store, faults=faults)
+    assert [(row["session"], row["step"], row["code"]) for row in report["stopped"]] == [
+        (bad, "markers", "worker-crashed")
+    ]
+    assert len(report["made"]) == len(MADE) - 1
+    assert Session(store / "sessions" / bad, {}).problem.code == "worker-crashed"
+    with sqlite3.connect(store / "prefect" / "prefect.db") as connection:
+        told = "\n".join(connection.iterdump())
+    assert "attune-night" in told, "the night's table is kept in Prefect"
+    for secret in ("client 0", "worksheet", str(folder)):
+        assert secret not in told
+    again = watch(folder, store, "--without-prefect")
+    assert [row["session"] for row in again["made"]] == [bad]
+    assert len(again["reused"]) == len(MADE) - 1
+    assert all_artefacts(store) == undisturbed
+
+
+def test_memory_that_stays_short_is_told_plainly(folder, undisturbed, tmp_path):
+    store, bad = new_store(tmp_path), next(iter(undisturbed))
+    faults = [{"step": "turns", "what": "memory", "session": bad, "mark": str(tmp_path / "memory"), "times": 9}]
+    report = watch(folder, store, "--without-prefect", faults=faults)
+    assert [row["code"] for row in report["stopped"]] == ["out-of-memory"]
+    assert len(report["made"]) == len(MADE) - 1
+
+
+def test_the_store_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
+    store, away = new_store(tmp_path), tmp_path / "away"
+    process = begin(folder, store, "--without-prefect", "--once")
+    wait_for(store / "attune.log", "turns made")
+    store.rename(away)
+    time.sleep(3)
+    assert not store.exists(), "no second store may be made where the share was"
+    away.rename(store)
+    told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert all_artefacts(store) == undisturbed
+    assert "store unreachable" in told[1]
+
+
+def test_the_watched_folder_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
+    store, moving = new_store(tmp_path), write_folder(tmp_path / "in", len(MADE))
+    process = begin(moving, store, "--without-prefect")
+    wait_for(store / "attune.log", "turns made")
+    moving.rename(tmp_path / "away")
+    wait_for(store / "attune.log", "waiting folder-gone")
+    (tmp_path / "away").rename(moving)
+    wait_for(store / "attune.log", "passed folder-gone")
+    for session in undisturbed:
+        wait_for(store / "attune.log", f"{session} exports made")
+    process.terminate()
+    assert process.wait(30) == 0
+    assert all_artefacts(store) == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_watcher_that_is_ended_and_started_again(number, folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    process = begin(folder, store, "--without-prefect")
+    wait_for(store / "attune.log", "windows made")
+    process.send_signal(number)
+    assert process.wait(30) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+    report = watch(folder, store, "--without-prefect")
+    assert not report["stopped"]
+    assert all_artefacts(store) == undisturbed
+    assert set(times_made(store).values()) == {1}
+
+
+def test_a_killed_watchers_server_is_ended_by_the_next(folder, tmp_path):
+    store = new_store(tmp_path)
+    process = begin(folder, store)
+    wait_for(store / "attune.log", "turns made")
+    worker = children_of(process.pid)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [pid for pid in worker if Path(f"/proc/{pid}").exists()], "workers end with their owner"
+    assert end_orphans(store) == 0, "... and so does their server"
+
+
+def test_a_killed_workers_server_is_ended(folder, tmp_path):
+    store = new_store(tmp_path)
+    process = begin(folder, store, "--once")
+    wait_for(store / "attune.log", "turns made")
+    servers = [pid for child in children_of(process.pid) for pid in children_of(child)]
+    assert servers
+    for worker in children_of(process.pid):
+        os.kill(worker, signal.SIGKILL)
+    told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
+    assert len(all_artefacts(store)) == len(MADE)
+
+
+def children_of(process: int) -> list[int]:
+    return [int(pid) for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text().split()]
+
+
+def test_two_watchers_on_one_folder_make_nothing_twice(folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    both = [begin(folder, store, "--without-prefect", "--once") for _ in range(2)]
+    for process in both:
+        told = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+    assert all_artefacts(store) == undisturbed
+    assert set(times_made(store).values()) == {1}
+    assert len(list((store / "night").glob("report-*.json"))) == 2
+
+
+def test_what_is_damaged_in_the_store(folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    watch(folder, store, "--without-prefect")
+    artefact, receipt, about, problem, *_ = (store / "sessions" / session for session in undisturbed)
+    (artefact / "turns.jsonl").write_bytes(b"\xff\x00 torn")
+    (receipt / "receipts" / "turns.json").write_bytes(b"\xff\x00")
+    (about / "about.json").write_bytes(b"")
+    (problem / "problem.json").write_bytes(b"{")
+    for known in (store / "night" / "known").iterdir():
+        known.write_bytes(b"\xff" if known.read_text() == receipt.name else known.read_bytes())
+    report = watch(folder, store, "--without-prefect")
+    assert [(row["session"], row["code"]) for row in report["stopped"]] == [(artefact.name, "artefact-edited")]
+    (artefact / "turns.jsonl").unlink()
+    report = watch(folder, store, "--without-prefect")
+    assert [row["session"] for row in report["made"]] == [artefact.name]
+    assert all_artefacts(store) == undisturbed
