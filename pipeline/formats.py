@@ -25,6 +25,8 @@ from pipeline.records import (
     Word,
 )
 
+BLOCK = 1 << 20  # samples written or read at once, about a minute at 16 kHz
+
 # artefact name -> the record it holds
 RECORDS: dict[str, type] = {
     "given.jsonl": Given,
@@ -94,7 +96,10 @@ def _dump_audio(audio: Audio) -> bytes:
     import soundfile
 
     out = io.BytesIO()
-    soundfile.write(out, audio.samples.T, audio.rate_hz, format="FLAC", subtype="PCM_16")
+    channels, count = audio.samples.shape
+    with soundfile.SoundFile(out, "w", audio.rate_hz, channels, "PCM_16", format="FLAC") as file:
+        for at in range(0, count, BLOCK):  # in blocks: a transposed copy of the whole would double the memory
+            file.write(audio.samples[:, at : at + BLOCK].T)
     return out.getvalue()
 
 
@@ -106,7 +111,7 @@ def _load_audio(path: Path) -> Audio:
     with soundfile.SoundFile(path) as file:
         samples = np.empty((file.channels, file.frames), dtype=np.float32)
         at = 0
-        for block in file.blocks(blocksize=1 << 20, dtype="float32", always_2d=True):
+        for block in file.blocks(blocksize=BLOCK, dtype="float32", always_2d=True):
             samples[:, at : at + len(block)] = block.T
             at += len(block)
         return Audio(samples=samples, rate_hz=file.samplerate)

@@ -32,7 +32,7 @@ from pipeline import formats, models
 from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
-from pipeline.steps import ABOUT, GIVEN, RECORDING, STEPS, Source, Step
+from pipeline.steps import ABOUT, AUDIO, GIVEN, RECORDING, STEPS, Source, Step
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
 ID_LENGTH = 12
@@ -223,7 +223,7 @@ def _open_about(session: Session, recording: Path | None) -> None:
 
         place = str(recording.resolve())
         write_if_changed(path, formats.dump("about.json", About(session.id, place, 0.0)))
-        known = About(session.id, place, round(check_recording(recording), 3))
+        known = About(session.id, place, round(check_recording(recording, session.options(AUDIO)), 3))
     elif not known.recording:
         known = replace(known, duration_s=max((line.end for line in session.given or ()), default=0.0))
     write_if_changed(path, formats.dump("about.json", known))
