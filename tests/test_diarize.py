@@ -113,7 +113,7 @@ def test_a_short_doubt_inside_a_phrase_is_smoothed_and_a_real_change_is_kept():
 
 
 def test_a_change_costs_less_at_a_pause():
-    evidence = np.log(np.array([[0.9, 0.1]] * 10 + [[0.25, 0.75]] * 4 + [[0.9, 0.1]] * 10))
+    evidence = np.log(np.array([[0.9, 0.1]] * 10 + [[0.4, 0.6]] * 4 + [[0.9, 0.1]] * 10))
     through = smooth(steps_of((0.0, 2.4)), evidence, OPTIONS)
     apart = smooth(steps_of((0.0, 1.0), (1.5, 1.9), (2.5, 3.5)), evidence, OPTIONS)
     assert (sum(through), sum(apart)) == (0, 4)

@@ -38,7 +38,7 @@ class TurnsOptions:
     backchannel_words: int = 3  # most words in a backchannel
     backchannel_s: float = 1.5  # longest backchannel, seconds
     backchannel_pause_s: float = 1.0  # longest silence of the floor holder around a backchannel, besides its own length
-    switch_cost_s: float = 0.35  # seconds of speech that outweigh a change of speaker in the middle of a phrase
+    switch_cost_s: float = 0.12  # seconds of speech that outweigh a change of speaker in the middle of a phrase
     switch_at_gap_cost_s: float = 0.05  # the same where words leave a gap or a sentence ends
     gap_s: float = 0.25  # a gap between words that makes a change of speaker likely
 
