@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.features.course import find_silences
 from pipeline.features.entrainment import measure as measure_entrainment
@@ -131,3 +133,32 @@ def test_a_table_of_another_session_is_refused():
     table = measure_turns([turn(0, 5, "C")], None, None, TurnTableOptions())
     with pytest.raises(ValueError, match="1 rows for 2 turns"):
         measure_windows([turn(0, 5, "C"), turn(6, 7, "T")], table, None, WindowsOptions())
+
+
+@st.composite
+def any_turns(draw):
+    n = draw(st.integers(1, 12))
+    starts = sorted(draw(st.lists(st.floats(0, 400), min_size=n, max_size=n)))
+    texts = st.sampled_from(
+        ["mm", "I guess", "What was that like?", "it sounds hard, you never listen", "no — I mean—"]
+    )
+    return [
+        turn(a, a + draw(st.floats(0.01, 60)), draw(st.sampled_from("TCO")), draw(texts), draw(st.booleans()))
+        for a in starts
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(any_turns())
+def test_whatever_the_turns_the_seconds_add_up(turns):
+    table = measure_turns(turns, None, None, TurnTableOptions())
+    windows = measure_windows(turns, table, None, WindowsOptions())
+    assert len(table) == len(turns)
+    length = windows["end"] - windows["start"]
+    assert (windows["silence_s"] <= length + 1e-9).all()
+    assert (windows["silence_broken_by_client_s"] + windows["silence_broken_by_therapist_s"] <= length + 1e-9).all()
+    assert windows["client_floor_share"].dropna().between(0, 1).all()
+    minutes = windows[windows["kind"] == "minute"]
+    said = sum(t.end - t.start for t in turns if t.role == "client")
+    assert minutes["client_talk_s"].sum() == pytest.approx(said)
+    assert (table["overlap_s"] <= table["duration_s"] + 1e-9).all()

@@ -141,7 +141,7 @@ _TURNS = (
     ("level_db", "dB", "median level of voiced frames over the person's median in the 5 minutes around", PRAAT,
      "loudness where a platform evens it out"),
     ("level_range_db", "dB", "from the 5th to the 95th percentile of voiced level", PRAAT, "-"),
-    ("articulation_syll_per_s", "syllables/s", "syllable nuclei for each second of speech without pauses",
+    ("articulation_syll_per_s", "syllables/s", "syllable nuclei for each second of speech without pauses, from 1 s",
      "De Jong and Wempe 2009", "haste; the count misses weak syllables"),
     ("hnr_db", "dB", "mean harmonics-to-noise ratio of voiced frames", "Boersma 1993",
      "hoarseness apart from a noisy room or a far microphone"),

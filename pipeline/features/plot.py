@@ -1,8 +1,8 @@
 """A session on one page: who speaks, floor share, the client's pitch and level, waits and silences, and the moments.
 
 Time runs from left to right in minutes, the same for every row. People differ by shade and place, moments by letter and
-hatching, so that the page reads the same in greyscale. Bands show the middle half and the 5th to 95th percentile of the
-person's own values: in or out of the own range is all that a colour or height says about a voice.
+hatching, so that the page reads the same in greyscale. Bands show where half and nine tenths of the person's own values
+lie: in or out of the own range is all that a height says about a voice.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _footnote(frames: pd.DataFrame | None, windows: pd.DataFrame) -> str:
     elif not _drawn(frames):
         lines.append("Too little of a measured voice: pitch and level are not drawn.")
     else:
-        lines.append("Pitch and level: medians of 5 s; bands: the person's own middle half and 5th to 95th percentile.")
+        lines.append("Pitch and level: medians of 5 s; bands: where half and nine tenths of this person's lie.")
     if len(windows) and windows.loc[windows["kind"] == "minute", "grey"].any():
         lines.append("Crossed-out minutes: sound or words too poor to say anything.")
     if _drawn(frames):
@@ -138,9 +138,10 @@ def _draw_level(row: Axes, frames: pd.DataFrame, role: str) -> None:
 
 
 def _draw_own_range(row: Axes, values: np.ndarray, role: str, least: float) -> None:
-    """Medians of 5 s over the person's own bands; what lies outside the 5th to 95th percentile is filled."""
+    """Medians of 5 s over the person's own bands: where half and nine tenths of these medians lie."""
     at, middle = _medians(values)
-    low, lower, upper, high = np.percentile(values[np.isfinite(values)], [5, 25, 75, 95])
+    known = middle[np.isfinite(middle)]
+    low, lower, upper, high = np.percentile(known if known.size else np.zeros(1), [5, 25, 75, 95])
     row.axhspan(low, high, color=PALE, linewidth=0)
     row.axhspan(lower, upper, color="#cfcfcf", linewidth=0)
     row.axhline(0, color="#888888", linewidth=0.6)
@@ -154,7 +155,7 @@ def _draw_own_range(row: Axes, values: np.ndarray, role: str, least: float) -> N
         markeredgewidth=0.5,
         markerfacecolor=SHADE[role],
     )
-    reach = max(least, 1.15 * max(abs(low), abs(high)), 1.08 * np.nanmax(np.abs(middle), initial=0.0))
+    reach = max(least, 1.1 * np.max(np.abs(known), initial=0.0))
     row.set_ylim(-reach, reach)
 
 

@@ -17,6 +17,7 @@ ROUGHNESS_S = 1.0  # of voiced sound, for jitter, shimmer and CPP
 ROUGHNESS_MAX_S = 10.0  # of a turn read for them
 PAUSE_S = 0.25  # a shorter silence belongs to a stop consonant (Goldman-Eisler 1968)
 QUIET_DB = 25.0  # below the turn's loud frames is silence (De Jong & Wempe 2009)
+RATE_S = 1.0  # of speech without pauses, for the articulation rate: fewer syllables make it unsteady
 DIP_DB = 2.0  # between two syllable nuclei (De Jong & Wempe 2009)
 RUNNING_S = 300.0  # the running level: automatic gain and chairs move within minutes
 RUNNING_LEAST_S = 15.0  # of own voiced sound in it
@@ -130,7 +131,7 @@ def _articulation_rate(level: np.ndarray, voiced: np.ndarray, speaking: np.ndarr
     heard = np.flatnonzero(speaking)
     pauses = sum(last - first for first, last in find_pauses(speaking))
     seconds = (heard[-1] - heard[0] + 1 - pauses) * FRAME_S
-    if seconds < 0.5:
+    if seconds < RATE_S:
         return float("nan")
     least = float(np.percentile(level[voiced], 95)) - QUIET_DB
     padded = np.r_[-200.0, level, -200.0]  # so that a peak at the edge is one
