@@ -30,7 +30,7 @@ def frames_of(sound, rate=RATE, options=None):
 @settings(max_examples=8, deadline=None)
 @given(hz=st.floats(75, 400), level_db=st.floats(-45, -6))
 def test_a_tone_has_its_pitch_and_level(hz, level_db):
-    frames = frames_of(make_tone(hz, 1.0, level_db)).iloc[10:-10]
+    frames = frames_of(make_tone(hz, 0.5, level_db)).iloc[10:-10]
     assert frames["voiced"].all()
     assert np.max(np.abs(frames["f0_hz"] / hz - 1)) < 0.005
     assert np.max(np.abs(frames["intensity_db"] - level_db)) < 0.5
@@ -146,7 +146,8 @@ def test_the_sound_is_left_as_it_was():
 
 # What a recording comes through must not change what is said about a voice. Bounds are of robust z, clipped at 4.
 
-SHORT = TurnTableOptions(baseline_turns=6, baseline_min=0.1, timing_turns=6, away_s=5.0)
+ROUNDS = 12
+SHORT = TurnTableOptions(baseline_turns=5, baseline_min=0.1, timing_turns=6, away_s=5.0)
 
 
 def z_of(made, audio=None):
@@ -158,14 +159,14 @@ def z_of(made, audio=None):
 
 @pytest.fixture(scope="module")
 def made():
-    return make_session()
+    return make_session(ROUNDS)
 
 
 @pytest.fixture(scope="module")
 def z(made):
     table = z_of(made)
     measured = table.notna().sum()
-    assert measured.min() >= 12, "the comparison needs something to compare"
+    assert measured.min() >= 9, "the comparison needs something to compare"
     return table
 
 
@@ -189,7 +190,7 @@ def test_two_channels_or_one_swapped_or_not(made, z):
 
 
 def test_ten_seconds_of_silence_first(z):
-    later = make_session(lead_s=10.0)
+    later = make_session(ROUNDS, lead_s=10.0)
     assert_same(z, z_of(later), 0.05)
 
 
