@@ -229,7 +229,7 @@ def evaluate_interviews(
 ) -> dict[str, Any]:
     """Run every recording of the folder that has a reference, and peers on the same sound where asked.
 
-    returns   {"recordings": [{"name", ...}], "pooled": {...}, "against": {peer: {...}}}; the keys of a row are those of
+    returns   {"recordings": [{"name", ...}], "pooled": {...}, "against": {peer: {...}}}; a row has the keys of
               `render_row`. Pooled rates come from pooled counts; pooled `role_correct` is the share that is right
     raises    AttuneError for a folder without references or an unknown peer
     """
@@ -258,8 +258,20 @@ def _run_and_score(session: Session, reference: Reference) -> Score:
 
 
 def _in_child(function: Callable, *arguments: Any) -> Any:
+    """The function's result, from a process of its own. Raises the AttuneError it raised."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+        result, error = pool.apply(_guarded, (function, arguments))
+    if error:
+        raise AttuneError(error["message"], mend=error["mend"], code=error["code"])
+    return result
+
+
+def _guarded(function: Callable, arguments: tuple) -> tuple[Any, dict[str, str] | None]:
+    """(result, None) or (None, error): this error would not survive the way between processes."""
+    try:
+        return function(*arguments), None
+    except AttuneError as error:
+        return None, {"message": str(error), "mend": error.mend, "code": error.code}
 
 
 def _run_steps(folder: Path, settings: Tables) -> tuple[dict[str, float], float]:
@@ -408,9 +420,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "MB": ("peak_mb", "count"),
 }
 LEGEND = (
-    "WER with substitutions, deletions, insertions; um: hesitation sounds kept; wrong: words given to the wrong person;\n"
-    "short: turns of three words or fewer given to the wrong person; DER without and with a collar of 0.25 s;\n"
-    "t50, t95: error of word times; talk: error of the talk share; RTF: CPU seconds of one core per second of sound"
+    "WER with substitutions, deletions, insertions; um: hesitation sounds kept; wrong: words of the wrong person;\n"
+    "short: turns of three words or fewer given to the wrong person; DER without and with a collar of 0.25 s; "
+    "t50, t95:\nerror of word times; talk: error of the talk share; RTF: CPU seconds of one core per second of sound"
 )
 
 
