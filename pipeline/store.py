@@ -85,13 +85,14 @@ def open_store(store: Path) -> Mark:
 
 
 def check_present(store: Path) -> None:
-    """Raises AttuneError where a store that was opened is not there now: its share is gone, or another lies there."""
+    """Raises AttuneError where a store that was opened is not there now, its share gone, or a newer program has it."""
     if not (store / MARK).is_file():
         raise AttuneError(
             "the store is not there",
             mend="check the disk or the network share, then process again; what is finished is kept",
             code="store-unreachable",
         )
+    _check(load_mark(store))
 
 
 def _check(mark: Mark) -> None:
