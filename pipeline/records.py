@@ -31,6 +31,14 @@ class AttuneError(Exception):
         self.mend = mend
         self.code = code
 
+    def __reduce__(self) -> tuple:
+        """So that it can cross from a child process."""
+        return _error, (str(self), self.mend, self.code)
+
+
+def _error(message: str, mend: str, code: str) -> AttuneError:
+    return AttuneError(message, mend=mend, code=code)
+
 
 @dataclass(frozen=True)
 class Audio:

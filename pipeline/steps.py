@@ -76,7 +76,7 @@ AUDIO = Step(
     make=decode_recording,
     options=AudioOptions(),
     needs_sound=True,
-    cpu_per_audio_s=0.004,
+    cpu_per_audio_s=0.001,
 )
 ACTIVITY = Step(
     name="activity",
@@ -106,7 +106,7 @@ SPEECH = Step(
     make=diarize,
     options=DiarizeOptions(),
     models=diarize_models,
-    cpu_per_audio_s=0.05,
+    cpu_per_audio_s=0.022,
 )
 VOICES = Step(
     name="voices",

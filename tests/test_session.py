@@ -189,3 +189,10 @@ def test_nothing_to_open_is_said_before_any_folder_is_made(tmp_path, content, co
         session.open_session(tmp_path / "store", path, [], {})
     assert caught.value.code == code
     assert not (tmp_path / "store").exists()
+
+
+def test_an_error_keeps_its_way_out_when_it_crosses_from_a_child_process():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(AttuneError("wrong", mend="mend it", code="a-code")))
+    assert (str(error), error.mend, error.code) == ("wrong", "mend it", "a-code")

@@ -76,7 +76,7 @@ def _interviews(args: argparse.Namespace) -> tuple[Any, str]:
         result = interviews.evaluate_text_roles(args.path)
         return result, interviews.render_text_roles(result)
     peers = tuple(name.strip() for name in args.against.split(",") if name.strip())
-    result = interviews.evaluate_interviews(args.path, peers, _tell)
+    result = interviews.evaluate_interviews(args.path, peers, _tell, common.read_settings(args.settings))
     return result, interviews.render_interviews(result)
 
 
