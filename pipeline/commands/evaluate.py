@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, benchmark in made.items():
         benchmark.add_argument("path", type=Path, metavar="FILE" if name in ("speed", "background") else "DIR")
         common.add_json(benchmark)
-    for name in ("speed", "interviews", "timing"):
+    for name in ("speed", "interviews"):
         common.add_settings(made[name])
     made["interviews"].add_argument(
         "--against", default="", metavar="PEER,...", help="run peers in turn: faster-whisper, pyannote, openai-whisper"
