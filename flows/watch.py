@@ -113,7 +113,7 @@ class Watch:
                         break
                     self._rest_when_idle()
                 elif self.plan.once and self._is_out_of_patience():
-                    self._give_up()
+                    self._give_up(self.fault, "the store or the folder could not be used", MENDS[self.fault])
                     break
         finally:
             report = self.report("stopped" if self.stopping else "done")
@@ -148,6 +148,7 @@ class Watch:
         self.looked = True
         if self.fault == "folder-gone":
             self._recover()
+            self.faults = 0
         settled = self.arrivals.settled(looks, now_s)
         self.copying = len(looks) - len(settled)
         here = {look.file for look in looks}
@@ -269,7 +270,10 @@ class Watch:
             self._fail("store-unreachable", now_s)
         if job.state == "waiting":
             return
-        if job.state == "stopped" and job.code in night.EVERYWHERE:
+        if job.code in night.REFUSED:
+            self._give_up(job.code, job.message, job.mend)
+            self.stopping = True
+        elif job.state == "stopped" and job.code in night.EVERYWHERE:
             job.state = "waiting"
             self._fail(job.code, now_s)
         elif job.state == "stopped" and self._may_pass(job):
@@ -285,9 +289,10 @@ class Watch:
 
     def _fail(self, code: str, now_s: float) -> None:
         """Nothing is begun until the fault has passed."""
-        if not self.fault:
-            self.fault, self.fault_since = code, now_s
+        if not self.faults:
+            self.fault_since = now_s
             self.voice.on_fault(code)
+        self.fault = code
         self.faults += 1
         self.retry_at = now_s + min(night.wait_s(self.faults), self.plan.patience_s / 4)
 
@@ -308,16 +313,17 @@ class Watch:
             self._recover()
 
     def _recover(self) -> None:
+        """It looks well again; `faults` are forgotten when a session is brought to its end."""
         self.voice.on_note(f"passed {self.fault}")
         self.fault = ""
 
     def _is_out_of_patience(self) -> bool:
         return bool(self.fault) and time.monotonic() - self.fault_since > self.plan.patience_s
 
-    def _give_up(self) -> None:
+    def _give_up(self, code: str, message: str, mend: str) -> None:
         for job in self.jobs.values():
             if job.state in ("waiting", "running"):
-                job.stop(self.fault, "the store or its folder could not be used", MENDS[self.fault])
+                job.stop(code, message, mend)
 
     # ------------------------------------------------------------------------------------ the end
 
@@ -345,7 +351,8 @@ class Watch:
         if only_new and self.reported is not None and _same(report, self.reported):
             return report
         self.reported = report
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttuneError):
+            check_present(self.plan.store)
             night.write_report(self.plan.store, report, self._report_name())
         self._keep_in_prefect(report)
         return report

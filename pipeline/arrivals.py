@@ -89,5 +89,6 @@ class Known:
             return None
 
     def note(self, fingerprint: str, session: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(exist_ok=True)  # but not the store: where it is gone, none must take its place
+        self.folder.mkdir(exist_ok=True)
         formats.write_atomic(self.folder / fingerprint, session.encode())

@@ -127,6 +127,8 @@ def is_held(path: Path) -> bool:
 def _try(lock: FileLock, held: Hold) -> bool:
     """Take the system's lock and sign, or neither. `held.signed` says whether the signature could be written."""
     try:
+        if not held.owner.parent.is_dir():  # FileLock would make it: a second store where a share is gone
+            raise FileNotFoundError
         lock.acquire(timeout=0)
     except Timeout:
         return False

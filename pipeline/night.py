@@ -20,6 +20,7 @@ from pipeline.records import AttuneError
 PASSING = ("disk-full", "store-read-only", "store-unreachable", "folder-gone", "session-held")
 # ... of these, the ones that concern every session at once, so that nothing is begun until they have passed
 EVERYWHERE = ("disk-full", "store-read-only", "store-unreachable", "folder-gone")
+REFUSED = ("program-older", "store-newer")  # the store is another program's: this one must end
 SHORT_WAIT_S, LONG_WAIT_S = 5.0, 300.0  # between two tries after a fault that can pass, the first and the longest
 
 State = Literal["waiting", "running", "made", "reused", "stopped"]
@@ -107,10 +108,10 @@ def night_folder(store: Path) -> Path:
 
 
 def pause(store: Path, paused: bool) -> None:
-    """Let every watcher of the store pause after the step it is at, or go on."""
+    """Let every watcher of the store, which is there, pause after the step it is at, or go on."""
     mark = night_folder(store) / "paused"
     if paused:
-        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.parent.mkdir(exist_ok=True)
         mark.touch()
     else:
         mark.unlink(missing_ok=True)
@@ -179,6 +180,6 @@ def build_report(jobs: Iterable[Job], **told: Any) -> Report:
 def write_report(store: Path, report: Report, name: str) -> Path:
     """Keep the report in the store as JSON; one written before under that name is replaced."""
     path = night_folder(store) / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     formats.write_atomic(path, formats.dump(path.name, report))
     return path
