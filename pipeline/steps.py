@@ -132,7 +132,7 @@ FRAMES = Step(
     make=measure_frames,
     options=FramesOptions(),
     needs_sound=True,
-    cpu_per_audio_s=0.02,
+    cpu_per_audio_s=0.004,
 )
 TURN_TABLE = Step(
     name="turn_table",
@@ -141,7 +141,7 @@ TURN_TABLE = Step(
     reads=(TURNS, FRAMES, AUDIO),
     make=measure_turns,
     options=TurnTableOptions(),
-    cpu_per_audio_s=0.01,
+    cpu_per_audio_s=0.004,
 )
 WINDOWS = Step(
     name="windows",

@@ -90,7 +90,7 @@ def _pitch(args: argparse.Namespace) -> tuple[Any, str]:
 def _timing(args: argparse.Namespace) -> tuple[Any, str]:
     from pipeline.evaluate.timing import evaluate_timing, render_timing
 
-    result = evaluate_timing(args.path)
+    result = evaluate_timing(args.path, tell=_tell)
     return result, render_timing(result)
 
 
