@@ -34,7 +34,8 @@ from pipeline.speech.corrections import Correction
 from pipeline.steps import EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES, WINDOWS
 
 STATIC = Path(str(files("pipeline.review") / "static"))
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+AHEAD = 12  # sessions made ready to play while the list is looked at: a night's
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 class Given(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +60,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 def build_app(store: Path, settings: Tables, gate: Gate) -> App:
     """The whole page behind its gate, as an ASGI application."""
     app = FastAPI(title="attune review", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.copies, app.state.remakes = Jobs(), Jobs()
+    app.state.ahead, app.state.copies, app.state.remakes = Jobs(), Jobs(), Jobs()
     _serve_page(app)
     _serve_sessions(app, store, settings)
     _take_decisions(app, store, settings)
@@ -116,7 +117,14 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
 
     @app.get("/api/sessions")
     def sessions(rater: str = "") -> Response:
-        return _json({"sessions": list_sessions(store, settings, judging.check_rater(rater))})
+        rows = list_sessions(store, settings, judging.check_rater(rater))
+        for row in [row for row in rows if row["state"] == "ready" and row["judged"] < row["clips"]][:AHEAD]:
+            prepare_ahead(row["id"])
+        return _json({"sessions": rows})
+
+    def prepare_ahead(key: str) -> None:
+        """So that the sound is there when the session is opened; a picture to be copied waits until then."""
+        app.state.ahead.start(key, lambda tell: media.prepare(opened(key), tell, picture=False))
 
     @app.get("/api/sessions/{key}")
     def session(key: str) -> Response:
@@ -306,8 +314,8 @@ def _serve_results(app: FastAPI, store: Path, settings: Tables) -> None:
     def export(key: str, format: str) -> Response:
         session = folders.open_folder(store, key, settings)
         check_ready(session)
-        turns, found, voices, table = (session.load(step) for step in (TURNS, MOMENTS, VOICES, TURN_TABLE))
-        material = Material(session.about, tuple(turns), found, tuple(voices), table)
+        kept = load_contents(session)
+        material = Material(session.about, tuple(kept.turns), kept.findings, tuple(kept.voices), kept.turn_table)
         made = write_formats(material, [format], session.options(EXPORTS))
         if len(made) == 1:
             name, content = next(iter(made.items()))

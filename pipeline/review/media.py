@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from threading import Lock
 
 import msgspec
 
@@ -21,6 +20,7 @@ from pipeline.steps import AUDIO
 FOLDER = "review"
 PEAKS = "peaks.u8"
 MADE = "made.json"
+RECORDING_ITSELF = "recording"
 Tell = Callable[[float, str], None]
 
 
@@ -50,7 +50,9 @@ def load_made(session: Session) -> Made:
     except (OSError, msgspec.DecodeError):
         return fresh
     same = (found.version, found.sound) == (fresh.version, fresh.sound)
-    there = found.plays in ("", "recording") or (session.folder / FOLDER / found.plays).is_file()
+    if found.plays not in ("", RECORDING_ITSELF, copies.SOUND, copies.PICTURE):
+        return fresh  # a name from elsewhere leads nowhere
+    there = found.plays in ("", RECORDING_ITSELF) or (session.folder / FOLDER / found.plays).is_file()
     return found if same and there and (session.folder / FOLDER / PEAKS).is_file() else fresh
 
 
@@ -63,28 +65,40 @@ def has_sound(session: Session) -> bool:
     return (session.folder / AUDIO.makes[0]).is_file()
 
 
-def prepare(session: Session, tell: Tell = lambda done, says: None) -> None:
+def prepare(session: Session, tell: Tell = lambda done, says: None, *, picture: bool = True) -> None:
     """Make what is missing: waveform, then the sound, then the picture; the page can play after each.
 
+    picture  False to leave a picture that must be copied or written for later
     raises   AttuneError for a full or read-only disk
     """
-    made = load_made(session)
-    if made.whole or not has_sound(session):
-        return
+    with _one_at_a_time(session.id):
+        made = load_made(session)
+        if has_sound(session) and not made.whole and (picture or not made.plays):
+            _prepare(session, made, tell, picture)
+
+
+@lru_cache(maxsize=1024)
+def _one_at_a_time(session: str) -> Lock:
+    return Lock()
+
+
+def _prepare(session: Session, made: Made, tell: Tell, picture: bool) -> None:
     flac, folder = session.folder / AUDIO.makes[0], session.folder / FOLDER
     with storing():
         folder.mkdir(exist_ok=True)
         tell(0.0, "drawing the waveform")
-        write_atomic(folder / PEAKS, peaks.load_peaks(flac))
-        _keep(session, made)
+        if not made.plays:
+            write_atomic(folder / PEAKS, peaks.load_peaks(flac))
+            _keep(session, made)
         plan, problem = _plan(session)
         if plan == "as it is":
-            _keep(session, Made(made.version, made.sound, "recording", True, whole=True))
+            _keep(session, Made(made.version, made.sound, RECORDING_ITSELF, True, whole=True))
             return
-        copies.write_sound(flac, folder / copies.SOUND, lambda done: tell(done, "making a copy that seeks exactly"))
+        if made.plays != copies.SOUND:
+            copies.write_sound(flac, folder / copies.SOUND, lambda done: tell(done, "making a copy that seeks exactly"))
         sound = Made(made.version, made.sound, copies.SOUND, problem=problem, whole=plan == "sound")
         _keep(session, sound)
-        if plan != "sound":
+        if plan != "sound" and picture:
             _prepare_picture(session, plan, sound, tell)
 
 
@@ -147,12 +161,8 @@ def playing(session: Session) -> tuple[Path, str] | None:
     made = load_made(session)
     if not made.plays:
         return None
-    if made.plays == "recording":
+    if made.plays == RECORDING_ITSELF:
         path = find_recording(session)
         return path, "video/mp4"
     path = session.folder / FOLDER / made.plays
-    kind: Literal["audio/mp4", "video/mp4"] = "video/mp4" if made.picture else "audio/mp4"
-    return path, kind
-
-
-mimetypes.add_type("text/javascript", ".js")  # Windows registries often say otherwise
+    return path, "video/mp4" if made.picture else "audio/mp4"

@@ -84,8 +84,10 @@ def load_events(store: Path, session: str | None = None) -> list[Verdict | Withd
 
 def add_note(folder: Path, ref: str, text: str) -> None:
     """Add a note to the session's own folder; on the disk when this returns."""
-    line = msgspec.json.encode({"ref": ref, "text": text}) + b"\n"
-    with (folder / NOTES).open("ab") as file:
+    path = folder / NOTES
+    torn = path.is_file() and not path.read_bytes().endswith(b"\n")  # cut off by a power failure
+    line = b"\n" * torn + msgspec.json.encode({"ref": ref, "text": text}) + b"\n"
+    with path.open("ab") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())

@@ -1,0 +1,458 @@
+"""The page's server: who may ask, what it gives away, and what it keeps."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from pipeline import formats
+from pipeline.records import About
+from pipeline.review import media, verdict_store
+from pipeline.review.access import HEADERS, Gate
+from pipeline.review.app import build_app
+from pipeline.review.verdicts import current_verdicts
+from tests.review_sessions import write_session, write_stopped
+
+TestClient = pytest.importorskip("fastapi.testclient", reason="needs httpx, which comes with Prefect").TestClient
+LONG, SPOKEN, QUIET, STOPPED = "aaaaaaaaaa01", "aaaaaaaaaa02", "aaaaaaaaaa03", "aaaaaaaaaa04"
+AUDIT = 2  # the third clip in order of time is the one drawn at random
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    store = tmp_path_factory.mktemp("made")
+    write_session(store, LONG, 8, notes=("please confirm who is the therapist; the families depend on it",))
+    write_session(store, SPOKEN, 0.5, clicks_s=(5.0,))
+    write_session(store, QUIET, 3, quiet=True)
+    write_stopped(store, STOPPED)
+    return store
+
+
+@pytest.fixture
+def store(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "store")
+
+
+@pytest.fixture
+def gate():
+    return Gate(8765)
+
+
+@pytest.fixture
+def stranger(store, gate):
+    return TestClient(build_app(store, {}, gate), base_url="http://127.0.0.1:8765")
+
+
+@pytest.fixture
+def page(stranger, gate):
+    """A browser that opened the printed address."""
+    assert stranger.get(f"/?token={gate.token}").status_code == 200
+    stranger.headers["Origin"] = "http://127.0.0.1:8765"
+    return stranger
+
+
+def judge(page, **changes):
+    body = {
+        "rater": "mh",
+        "rater_role": "supervisor",
+        "answer": "agree",
+        "clip": 0,
+        "start": 10.0,
+        "end": 20.0,
+        **changes,
+    }
+    return page.post(f"/api/sessions/{LONG}/verdicts", json=body)
+
+
+# --------------------------------------------------------------------------------------------- who may ask
+
+PATHS = [
+    "/",
+    "/static/main.js",
+    "/api/sessions",
+    f"/api/sessions/{LONG}",
+    f"/api/sessions/{LONG}/media",
+    "/api/verdicts.csv",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_the_key_nothing_is_shown(stranger, path):
+    answer = stranger.get(path)
+    assert answer.status_code == 403
+    assert "sister" not in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "x", "é" * 40])
+def test_a_wrong_token_opens_nothing(stranger, token):
+    assert stranger.get("/", params={"token": token}).status_code == 403
+    assert not stranger.cookies
+
+
+def test_the_token_becomes_a_cookie_that_no_script_or_other_site_can_use(stranger, gate):
+    answer = stranger.get(f"/?token={gate.token}")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert gate.token not in cookie
+    assert gate.token not in answer.text
+    assert "url=/" in answer.text  # the address bar is cleared at once
+    assert stranger.get("/").status_code == 200
+
+
+def test_two_starts_have_two_keys():
+    assert len({Gate(1).token, Gate(1).token, Gate(1).cookie, Gate(1).cookie}) == 4
+    assert Gate(1).token not in repr(Gate(1))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1:9", "127.0.0.1", "", "[::1]:8765"])
+def test_another_host_name_is_turned_away(page, host):
+    assert page.get("/api/sessions", headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9", "http://localhost:8765"])
+def test_another_origin_is_turned_away(page, origin):
+    assert page.get("/api/sessions", headers={"Origin": origin}).status_code == 403
+    assert page.post(f"/api/sessions/{LONG}/swap", json={}, headers={"Origin": origin}).status_code == 403
+
+
+def test_a_change_needs_the_page_itself(page, store):
+    url = f"/api/sessions/{LONG}/swap"
+    assert page.post(url, json={}, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert page.post(url, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 403
+    del page.headers["Origin"]
+    assert page.post(url, json={}).status_code == 403
+    assert not (store / "sessions" / LONG / "session.toml").exists()
+
+
+def test_a_huge_body_is_turned_away(page):
+    assert judge(page, note="a" * 300_000).status_code == 403
+    chunks = (b"a" for _ in range(3))
+    headers = {"Content-Type": "application/json"}
+    assert page.post(f"/api/sessions/{LONG}/undo", content=chunks, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/main.js", "/api/sessions", "/no-such-page", f"/api/sessions/{LONG}/peaks"]
+)
+def test_every_answer_keeps_to_itself(page, path):
+    answer = page.get(path)
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_nothing_of_the_page_comes_from_elsewhere_or_runs_from_markup(root):
+    static = root / "pipeline" / "review" / "static"
+    for path in static.iterdir():
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in text, path.name
+        assert "https:" not in text, path.name
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            assert word not in text, (path.name, word)
+    assert "<style" not in (static / "index.html").read_text()
+
+
+# ------------------------------------------------------------------------------------- hostile folders, ids
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "..",
+        "%2e%2e",
+        "..%2f..%2fetc",
+        "AAAAAAAAAA01",
+        "aaaaaaaaaa0",
+        "aaaaaaaaaa011",
+        "aaaaaaaaaa09",
+        "aaaaaaaaaa01%00",
+        "a/b",
+    ],
+)
+@pytest.mark.parametrize("rest", ["", "/media", "/peaks", "/export/json"])
+def test_only_ids_of_sessions_lead_anywhere(page, key, rest):
+    assert page.get(f"/api/sessions/{key}{rest}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "style.css/..", "nothing.js", ""])
+def test_only_the_pages_own_files_are_static(page, name):
+    assert page.get(f"/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["turns.jsonl", "audio.flac", "review", "review/sound.m4a", "session.toml", "deep/link"]
+)
+def test_a_link_in_a_session_leads_nowhere(page, store, tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_text("the secret")
+    link = store / "sessions" / LONG / name
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(secret)
+    for rest in ("", "/media", "/peaks", "/state"):
+        answer = page.get(f"/api/sessions/{LONG}{rest}")
+        assert answer.status_code == 409
+        assert "the secret" not in answer.text
+    assert page.post(f"/api/sessions/{LONG}/swap", json={}).status_code == 409
+    assert secret.read_text() == "the secret"
+    rows = {row["id"]: row for row in page.get("/api/sessions").json()["sessions"]}
+    assert rows[LONG]["state"] == "unreadable"
+    assert rows[QUIET]["state"] == "ready"
+
+
+def test_a_whole_session_that_is_a_link_is_none(page, store, tmp_path):
+    shutil.move(store / "sessions" / LONG, tmp_path / "elsewhere")
+    (store / "sessions" / LONG).symlink_to(tmp_path / "elsewhere")
+    assert page.get(f"/api/sessions/{LONG}").status_code == 404
+
+
+def test_a_folder_cannot_name_another_file_as_its_recording(page, store, tmp_path):
+    """about.json may say anything; only the bytes that the session is named after are ever played."""
+    secret = tmp_path / "secret.mp4"
+    secret.write_bytes(b"the secret")
+    folder = store / "sessions" / SPOKEN
+    (folder / "about.json").write_bytes(formats.dump("about.json", About(SPOKEN, str(secret), 30.0)))
+    (folder / "review").mkdir()
+    (folder / "review" / "peaks.u8").write_bytes(b"")
+    made = replace(media.Made(1, ""), plays="recording", picture=True, whole=True)
+    (folder / "review" / "made.json").write_bytes(formats.dump("made.json", made))
+    answer = page.get(f"/api/sessions/{SPOKEN}/media")
+    assert answer.status_code == 409
+    assert "the secret" not in answer.text
+
+
+def test_a_copy_cannot_be_named_outside_its_folder(page, store, tmp_path):
+    (store / "secret").write_text("the secret")
+    folder = store / "sessions" / SPOKEN / "review"
+    folder.mkdir()
+    (folder / "peaks.u8").write_bytes(b"")
+    made = replace(media.Made(1, ""), plays="../../../secret", whole=True)
+    (folder / "made.json").write_bytes(formats.dump("made.json", made))
+    assert page.get(f"/api/sessions/{SPOKEN}/media").status_code == 404
+
+
+def test_markup_in_a_transcript_stays_text(page, store):
+    path = store / "sessions" / LONG / "turns.jsonl"
+    path.write_text(
+        path.read_text().replace('"begin"', '"<script>alert(1)</script>"').replace("begin", "<img/src=x>", 1)
+    )
+    answer = page.get(f"/api/sessions/{LONG}")
+    assert answer.headers["content-type"] == "application/json"
+    words = [word[2] for turn in answer.json()["turns"] for word in turn["words"]]
+    assert any("<" in word for word in words)
+
+
+@pytest.mark.parametrize("name", ["about.json", "findings.json", "turns.jsonl"])
+def test_a_damaged_session_does_not_take_the_list_down(page, store, name):
+    (store / "sessions" / LONG / name).write_bytes(b"\xff{nonsense")
+    answer = page.get(f"/api/sessions/{LONG}")
+    assert answer.status_code in (409, 422)
+    rows = {row["id"] for row in page.get("/api/sessions").json()["sessions"]}
+    assert rows == {LONG, SPOKEN, QUIET, STOPPED}
+
+
+# ------------------------------------------------------------------------------------------------- the list
+
+
+def test_the_list_says_what_waits_and_why_something_stopped(page):
+    judge(page)
+    rows = {row["id"]: row for row in page.get("/api/sessions", params={"rater": "mh"}).json()["sessions"]}
+    assert (rows[LONG]["clips"], rows[LONG]["judged"], rows[LONG]["raters"]) == (5, 1, ["mh"])
+    assert rows[LONG]["notes"] == ["please confirm who is the therapist; the families depend on it"]
+    assert rows[STOPPED]["problem"] == ["the recording holds no sound", "record again with a microphone"]
+    assert rows[QUIET]["clips"] == 0
+    assert rows[SPOKEN]["name"] == "Session of Thursday.mp4"
+    others = page.get("/api/sessions", params={"rater": "someone"}).json()["sessions"]
+    assert {row["judged"] for row in others} == {0}
+
+
+def test_consent_and_retention_are_shown_as_decided(page, store):
+    (store / "sessions" / LONG / "session.toml").write_text(
+        '[consent]\nstate = "given"\n[retention]\ndelete_after = 2026-12-01\n'
+    )
+    row = next(row for row in page.get("/api/sessions").json()["sessions"] if row["id"] == LONG)
+    assert row["decided"] == ["consent: state given", "retention: delete after 2026-12-01"]
+
+
+def test_a_session_that_stopped_says_why(page):
+    answer = page.get(f"/api/sessions/{STOPPED}")
+    assert answer.status_code == 409
+    assert answer.json() == {"problem": "the recording holds no sound", "mend": "record again with a microphone"}
+
+
+# ----------------------------------------------------------------------------------------------- one session
+
+
+def test_the_clip_drawn_at_random_looks_like_the_others_until_it_is_judged(page):
+    text = page.get(f"/api/sessions/{LONG}").text
+    view = json.loads(text)
+    assert "audit" not in text
+    assert "band" not in text
+    assert len(view["clips"]) == 5
+    assert [clip["start"] for clip in view["clips"]] == sorted(clip["start"] for clip in view["clips"])
+    assert len({tuple(sorted(clip)) for clip in view["clips"]}) == 1
+    assert "audit" not in judge(page, clip=0).json()["told"].get("2", {})
+    told = judge(page, clip=AUDIT).json()["told"]
+    assert told["2"] == {"audit": True, "band": ""}
+    assert told["0"] == {"audit": False, "band": "some evidence"}
+    assert set(told) == {"0", "2"}
+
+
+def test_another_person_is_told_nothing_by_my_verdict(page):
+    judge(page, clip=AUDIT)
+    mine = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "mh"}).json()
+    theirs = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "other"}).json()
+    assert len(mine["own"]) == 1
+    assert theirs == {"own": [], "others": [], "told": {}, "notes": []}
+
+
+def test_the_session_is_laid_out_for_the_page(page):
+    view = page.get(f"/api/sessions/{LONG}").json()
+    assert {turn["role"] for turn in view["turns"]} == {"therapist", "client"}
+    assert all(0 <= share <= 1 for pair in view["floor"]["shares"] for share in pair)
+    assert view["silences"]
+    assert view["media"]["sound"] is False
+    assert view["clips"][0]["closest"] == "playing down / closing off a feeling"
+    assert "nothing crossed" not in json.dumps(page.get(f"/api/sessions/{QUIET}").json()["notes"])
+    assert page.get(f"/api/sessions/{QUIET}/judged").json()["notes"] == [
+        "nothing crossed the line; this does not mean that there was no rupture"
+    ]
+
+
+def test_parts_of_a_copy_are_sent_as_asked_for(page, store):
+    folder = store / "sessions" / SPOKEN
+    from pipeline.session import Session
+
+    media.prepare(Session(folder, {}))
+    whole = page.get(f"/api/sessions/{SPOKEN}/media")
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "audio/mp4")
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = page.get(f"/api/sessions/{SPOKEN}/media", headers={"Range": "bytes=100-299"})
+    assert (part.status_code, part.content) == (206, whole.content[100:300])
+    assert part.headers["content-range"] == f"bytes 100-299/{len(whole.content)}"
+    tail = page.get(f"/api/sessions/{SPOKEN}/media", headers={"Range": "bytes=-50"})
+    assert tail.content == whole.content[-50:]
+    beyond = page.get(f"/api/sessions/{SPOKEN}/media", headers={"Range": f"bytes={len(whole.content) + 5}-"})
+    assert beyond.status_code == 416
+    assert len(page.get(f"/api/sessions/{SPOKEN}/peaks").content) == 50 * 30
+
+
+# ------------------------------------------------------------------------------------------------- deciding
+
+
+def test_a_verdict_is_kept_whole_and_its_note_apart(page, store):
+    answer = judge(
+        page,
+        answer="disagree",
+        kind="mixed",
+        clarity="plus",
+        significance=4,
+        useful=True,
+        reject_reason="humour",
+        note="he <b>laughed</b>",
+    )
+    assert answer.status_code == 200
+    [kept] = current_verdicts(verdict_store.load_events(store))
+    assert (kept.session, kept.subject, kept.marker, kept.flag_kind) == (LONG, "flag", "wd_denial", "withdrawal")
+    assert (kept.answer, kept.kind, kept.clarity, kept.significance, kept.useful) == (
+        "disagree",
+        "mixed",
+        "plus",
+        4,
+        True,
+    )
+    assert (kept.start, kept.end, kept.reject_reason, kept.saw_flag) == (10.0, 20.0, "humour", True)
+    assert "laughed" not in (store / verdict_store.FILE).read_bytes().decode("latin-1")
+    assert "laughed" in (store / "sessions" / LONG / "notes.jsonl").read_text()
+    assert answer.json()["own"][0]["note"] == "he <b>laughed</b>"
+    assert "laughed" not in page.get("/api/verdicts.jsonl").text + page.get("/api/verdicts.csv").text
+
+
+def test_the_page_cannot_say_what_was_shown(page, store):
+    """Which clip was drawn at random is looked up, never believed."""
+    judge(page, clip=AUDIT)
+    assert current_verdicts(verdict_store.load_events(store))[0].subject == "audit"
+    assert judge(page, subject="flag").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"answer": "perhaps"},
+        {"rater": ""},
+        {"rater": "a" * 61},
+        {"rater": "a\nb"},
+        {"clip": 99},
+        {"clip": -1},
+        {"start": 30.0, "end": 20.0},
+        {"end": 1e9},
+        {"start": -1.0},
+        {"significance": 6},
+        {"kind": "anger"},
+        {"note": "a" * 20_001},
+    ],
+)
+def test_a_verdict_that_does_not_fit_is_refused(page, store, wrong):
+    assert judge(page, **wrong).status_code == 422
+    assert verdict_store.load_events(store) == []
+
+
+def test_a_missed_moment_is_added_moved_and_taken_back(page, store):
+    added = judge(page, clip=None, start=50.0, end=70.0, saw_flag=False).json()
+    mark = added["mark"]
+    assert added["own"][0]["clip"] is None
+    moved = judge(page, clip=None, mark=mark, start=55.0, end=72.0, kind="withdrawal").json()
+    assert [(v["start"], v["flag"], v["kind"]) for v in moved["own"]] == [(55.0, [50.0, 70.0], "withdrawal")]
+    assert {v.subject for v in current_verdicts(verdict_store.load_events(store))} == {"missed"}
+    back = page.post(f"/api/sessions/{LONG}/undo", json={"rater": "mh"}).json()
+    assert [(v["start"], v["kind"]) for v in back["own"]] == [(50.0, "")]
+    assert page.post(f"/api/sessions/{LONG}/undo", json={"rater": "mh"}).json()["own"] == []
+    assert page.post(f"/api/sessions/{LONG}/undo", json={"rater": "mh"}).json()["undone"] is None
+    assert len(verdict_store.load_events(store)) == 4  # nothing was ever removed
+
+
+def test_consensus_shows_everybody_and_is_kept_beside(page, store):
+    judge(page, clip=0)
+    judge(page, clip=0, rater="ab", answer="disagree", reject_reason="quoted")
+    alone = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "mh"}).json()
+    assert [v["answer"] for v in alone["own"]] == ["agree"]
+    assert alone["others"] == []
+    both = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "mh", "everyone": "true"}).json()
+    assert both["own"] == []
+    assert {(v["rater"], v["answer"]) for v in both["others"]} == {("mh", "agree"), ("ab", "disagree")}
+    page.post(
+        f"/api/sessions/{LONG}/verdicts?everyone=true",
+        json={"rater": "mh", "rater_role": "consensus", "answer": "agree", "clip": 0, "start": 1.0, "end": 2.0},
+    )
+    assert len(current_verdicts(verdict_store.load_events(store))) == 3
+    found = page.get("/api/agreement").json()
+    assert found["clinic"]["agreed"] == 1
+    assert found["clinic"]["disagreed"] == 0
+    assert (found["raters"][0]["both"], found["raters"][0]["same"]) == (1, 0)
+
+
+def test_verdicts_outlive_a_session_made_again(page, store):
+    judge(page, clip=0, note="kept")
+    path = store / "sessions" / LONG / "findings.json"
+    found = formats.load(path)
+    moved = [replace(m, start=m.start + 1.5, end=m.end + 1.5) for m in found.moments]
+    path.write_bytes(formats.dump("findings.json", replace(found, moments=tuple(moved))))
+    judged = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "mh"}).json()
+    assert [(v["clip"], v["note"]) for v in judged["own"]] == [(0, "kept")]
+    path.write_bytes(formats.dump("findings.json", replace(found, moments=())))
+    gone = page.get(f"/api/sessions/{LONG}/judged", params={"rater": "mh"}).json()
+    assert [v["clip"] for v in gone["own"]] == [None]
+
+
+def test_exports_come_with_neutral_names(page):
+    one = page.get(f"/api/sessions/{LONG}/export/eaf")
+    assert one.headers["content-disposition"] == f'attachment; filename="{LONG}.session.eaf"'
+    assert one.content.startswith(b"<?xml")
+    two = page.get(f"/api/sessions/{LONG}/export/vtt")
+    assert two.content.startswith(b"PK")
+    assert page.get(f"/api/sessions/{LONG}/export/nothing").status_code == 409
