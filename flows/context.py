@@ -15,8 +15,8 @@ from flows.environment import SETTINGS, SLOTS, STORE
 from pipeline.lock import WAIT_S, machine_slot
 from pipeline.records import AttuneError
 from pipeline.session import Around, Event, Session
-from pipeline.settings import load_tables
-from pipeline.steps import Step
+from pipeline.settings import load_tables, with_environment
+from pipeline.steps import BY_NAME, Step
 from pipeline.store import check_present
 
 
@@ -78,7 +78,9 @@ def session(session_id: str) -> Session:
     home = store()
     settings = os.environ.get(SETTINGS)
     usual = home / "attune.toml"
-    return Session(home / "sessions" / session_id, load_tables(Path(settings) if settings else usual))
+    tables = load_tables(Path(settings) if settings else usual)
+    defaults = {name: step.options for name, step in BY_NAME.items()}
+    return Session(home / "sessions" / session_id, with_environment(tables, defaults))
 
 
 def models_of(session_id: str) -> Around:

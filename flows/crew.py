@@ -315,5 +315,5 @@ class Crew:
                 f"the program ended {job.deaths} times in the step {step!r}", mend=MENDS[code], code=code
             )
             job.stop(code, str(error), error.mend, step)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttuneError):  # the share has gone too: it is said for everything
                 note_problem(self.find(job.session), step, error)

@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flows import environment
+from flows import context, environment
 from flows.crew import Audience, Crew
 from flows.watch import Plan, Voice, Watch
 from pipeline.lock import WAIT_S
 from pipeline.night import Job, Report, next_job
-from pipeline.session import Session
-from pipeline.settings import load_tables
 
 
-def run_sessions(store: Path, settings: Path | None, sessions: Sequence[str], audience: Audience) -> dict[str, Job]:
+def run_sessions(
+    store: Path, settings: Path | None, sessions: Sequence[str], audience: Audience, prefect: bool = True
+) -> dict[str, Job]:
     """Bring the sessions up to date, one after the other; one that stops never stops the rest.
 
     returns   what became of each, by session id
     """
     environment.prepare(store, settings)
-    tables = load_tables(settings) if settings else {}
     jobs = {session: Job(session, order) for order, session in enumerate(sessions)}
-    crew = Crew(1, lambda session: Session(store / "sessions" / session, tables), audience, lock_wait_s=WAIT_S)
+    crew = Crew(1, context.session, audience, lock_wait_s=WAIT_S, prefect=prefect)
     try:
         while (job := next_job(jobs.values(), now_s=0.0)) is not None:
             crew.begin(job)

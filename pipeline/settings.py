@@ -1,11 +1,13 @@
 """`attune.toml`: each step's own options, and nothing else.
 
-A table per step, a key per option of that step's options dataclass. A session's own `session.toml` (what a person
-decided about it) has the same form and wins. An unknown table or key is an error that names the known ones.
+A table per step, a key per option of that step's options dataclass. The environment wins over the file, as
+`ATTUNE_WORDS_BATCH_SIZE=4`, and a session's own `session.toml` (what a person decided about it), of the same form, wins
+over both. An unknown table or key is an error that names the known ones.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -63,11 +65,38 @@ def check_tables(tables: Tables, steps: Mapping[str, Any]) -> None:
         options_for(name, steps[name], tables)
 
 
-def _check_key(name: str, key: str, value: Any, known: Mapping[str, Any]) -> None:
+def with_environment(tables: Tables, steps: Mapping[str, Any]) -> Tables:
+    """The tables with what the environment says over them: `ATTUNE_<STEP>_<KEY>`. `steps` maps a name to its defaults.
+
+    raises   AttuneError for a variable of a step that names no option of it, or a value of another type
+    """
+    merged = {name: dict(table) for name, table in tables.items()}
+    for step, default in steps.items():
+        prefix = f"ATTUNE_{step}_".upper()
+        known = {field.name: getattr(default, field.name) for field in fields(default)}
+        for variable in sorted(name for name in os.environ if name.startswith(prefix)):
+            key = variable.removeprefix(prefix).lower()
+            value = _read_value(os.environ[variable], known.get(key))
+            _check_key(step, key, value, known, where=f"the environment variable {variable}")
+            merged.setdefault(step, {})[key] = value
+    return merged
+
+
+def _read_value(text: str, like: Any) -> Any:
+    """The text as a value of the kind of `like`; the text itself where it is none."""
+    if isinstance(like, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+    try:
+        return type(like)(text) if isinstance(like, int | float) else text
+    except ValueError:
+        return text
+
+
+def _check_key(name: str, key: str, value: Any, known: Mapping[str, Any], where: str = "the settings file") -> None:
     if key not in known:
         raise AttuneError(
             f"unknown setting {key!r} in [{name}]; known: {', '.join(known) or 'none'}",
-            mend="rename or remove it in the settings file",
+            mend=f"rename or remove it in {where}",
             code="settings-unknown",
         )
     wanted = type(known[key])
@@ -75,6 +104,6 @@ def _check_key(name: str, key: str, value: Any, known: Mapping[str, Any]) -> Non
     if not fits and not (wanted is float and isinstance(value, int) and not isinstance(value, bool)):
         raise AttuneError(
             f"setting {key} in [{name}] is {value!r}; it takes a value like {known[key]!r}",
-            mend="change it in the settings file",
+            mend=f"change it in {where}",
             code="settings-type",
         )

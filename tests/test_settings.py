@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.records import AttuneError
-from pipeline.settings import check_tables, load_tables, options_for
+from pipeline.settings import check_tables, load_tables, options_for, with_environment
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,23 @@ def test_a_byte_order_mark_is_no_error(tmp_path):
     path = tmp_path / "attune.toml"
     path.write_bytes(b"\xef\xbb\xbf[speech]\npeople = 3\n")
     assert load_tables(path) == {"speech": {"people": 3}}
+
+
+def test_the_environment_wins_over_the_file(monkeypatch):
+    for name, value in (("PEOPLE", "3"), ("FLOOR", "1"), ("LOUD", "true"), ("LANGUAGE", "de")):
+        monkeypatch.setenv(f"ATTUNE_SPEECH_{name}", value)
+    tables = with_environment({"speech": {"people": 4}}, {"speech": Options()})
+    assert options_for("speech", Options(), tables) == Options(people=3, floor=1.0, loud=True, language="de")
+
+
+@pytest.mark.parametrize(("name", "value"), [("PEEPLE", "2"), ("PEOPLE", "two"), ("LOUD", "perhaps"), ("FLOOR", "")])
+def test_what_is_wrong_in_the_environment_names_the_variable(monkeypatch, name, value):
+    monkeypatch.setenv(f"ATTUNE_SPEECH_{name}", value)
+    with pytest.raises(AttuneError) as caught:
+        with_environment({}, {"speech": Options()})
+    assert f"ATTUNE_SPEECH_{name}" in caught.value.mend
+
+
+def test_what_belongs_to_no_step_is_left_alone(monkeypatch):
+    monkeypatch.setenv("ATTUNE_STORE", "somewhere")
+    assert with_environment({}, {"speech": Options()}) == {}

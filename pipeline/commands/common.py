@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records import AttuneError
-from pipeline.settings import Tables, check_tables, load_tables
+from pipeline.settings import Tables, check_tables, load_tables, with_environment
 
 STORE = "attune-store"
 SETTINGS = "attune.toml"
@@ -48,14 +48,13 @@ def settings_path(store: Path, chosen: Path | None) -> Path | None:
 
 
 def read_settings(path: Path | None) -> Tables:
-    """The checked tables of a settings file; none where there is no file."""
+    """The checked tables of a settings file, if there is one, with the environment's over them."""
     from pipeline.steps import BY_NAME
 
-    if path is None:
-        return {}
-    tables = load_tables(path)
-    check_tables(tables, {name: step.options for name, step in BY_NAME.items()})
-    return tables
+    defaults = {name: step.options for name, step in BY_NAME.items()}
+    tables = load_tables(path) if path is not None else {}
+    check_tables(tables, defaults)
+    return with_environment(tables, defaults)
 
 
 def print_json(value: Any) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from flows.server import end_orphans
+from pipeline.models import sha256_of
 from pipeline.session import Session
 from pipeline.steps import STEPS
 from tests.e2e.harness import COMMAND, ROOT, artefacts, environment, write_dialogue
@@ -86,6 +87,17 @@ def all_artefacts(store: Path) -> dict[str, dict[str, bytes]]:
     return {folder.name: artefacts(folder) for folder in sorted((store / "sessions").iterdir())}
 
 
+def differences(store: Path, undisturbed: dict[str, dict[str, bytes]]) -> list[str]:
+    """Artefacts that are not as in the undisturbed night."""
+    mine = all_artefacts(store)
+    return [
+        f"{session}/{name}"
+        for session in sorted({*mine, *undisturbed})
+        for name in sorted({*mine.get(session, {}), *undisturbed.get(session, {})})
+        if mine.get(session, {}).get(name) != undisturbed.get(session, {}).get(name)
+    ]
+
+
 def times_made(store: Path) -> Counter:
     """How often each step of each session was made, from the log."""
     return Counter(re.findall(r"^\S+ (\w{12} \w+) made", (store / "attune.log").read_text(), flags=re.MULTILINE))
@@ -94,6 +106,21 @@ def times_made(store: Path) -> Counter:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("in") / "recordings", len(MADE))
+
+
+@pytest.fixture(scope="module")
+def few(folder, tmp_path_factory):
+    """Three of the same recordings, for what has to wait for Prefect's server."""
+    made = tmp_path_factory.mktemp("few") / "recordings"
+    made.mkdir()
+    for path in sorted(folder.iterdir())[:3]:
+        (made / path.name).write_bytes(path.read_bytes())
+    return made
+
+
+@pytest.fixture(scope="module")
+def few_undisturbed(few, undisturbed):
+    return {session: undisturbed[session] for session in {sha256_of(path)[:12] for path in few.iterdir()}}
 
 
 @pytest.fixture(scope="module")
@@ -118,44 +145,44 @@ def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, what, tmp_path))
     assert len(list(tmp_path.glob(f"{what}-*.0"))) == len(MADE), "every fault must have happened"
     assert len(report["made"]) == len(MADE)
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}, "nothing is made twice"
     assert report["restarts"] >= (len(MADE) if what == "kill" else 0)
 
 
-def test_prefect_killed_deleted_and_damaged(folder, undisturbed, tmp_path):
-    store, (one, two, three, *_) = new_store(tmp_path), undisturbed
+def test_prefect_killed_deleted_and_damaged(few, few_undisturbed, tmp_path):
+    store, (one, two, three) = new_store(tmp_path), few_undisturbed
     faults = [
         {"step": "turns", "what": "server", "session": one, "mark": str(tmp_path / "server")},
         {"step": "voices", "what": "lost", "session": two, "mark": str(tmp_path / "lost")},
         {"step": "turns", "what": "damaged", "session": three, "mark": str(tmp_path / "damaged")},
     ]
-    report = watch(folder, store, faults=faults)
+    report = watch(few, store, faults=faults)
     assert [len(list(tmp_path.glob(f"{name}.0"))) for name in ("server", "lost", "damaged")] == [1, 1, 1]
-    assert len(report["made"]) == len(MADE)
-    assert all_artefacts(store) == undisturbed
+    assert len(report["made"]) == len(few_undisturbed)
+    assert differences(store, few_undisturbed) == []
     assert set(times_made(store).values()) == {1}
     assert end_orphans(store) == 0, "no server is left behind"
 
 
-def test_a_recording_that_crashes_a_library_is_left_out(folder, undisturbed, tmp_path):
-    store, bad = new_store(tmp_path), next(iter(undisturbed))
+def test_a_recording_that_crashes_a_library_is_left_out(few, few_undisturbed, tmp_path):
+    store, bad = new_store(tmp_path), next(iter(few_undisturbed))
     faults = [{"step": "markers", "what": "crash", "session": bad, "mark": str(tmp_path / "crash"), "times": 9}]
-    report = watch(folder, store, faults=faults)
+    report = watch(few, store, faults=faults)
     assert [(row["session"], row["step"], row["code"]) for row in report["stopped"]] == [
         (bad, "markers", "worker-crashed")
     ]
-    assert len(report["made"]) == len(MADE) - 1
+    assert len(report["made"]) == len(few_undisturbed) - 1
     assert Session(store / "sessions" / bad, {}).problem.code == "worker-crashed"
     with sqlite3.connect(store / "prefect" / "prefect.db") as connection:
         told = "\n".join(connection.iterdump())
     assert "attune-night" in told, "the night's table is kept in Prefect"
-    for secret in ("client 0", "worksheet", str(folder)):
+    for secret in ("client 0", "worksheet", str(few)):
         assert secret not in told
-    again = watch(folder, store, "--without-prefect")
+    again = watch(few, store, "--without-prefect")
     assert [row["session"] for row in again["made"]] == [bad]
-    assert len(again["reused"]) == len(MADE) - 1
-    assert all_artefacts(store) == undisturbed
+    assert len(again["reused"]) == len(few_undisturbed) - 1
+    assert differences(store, few_undisturbed) == []
 
 
 def test_memory_that_stays_short_is_told_plainly(folder, undisturbed, tmp_path):
@@ -176,7 +203,7 @@ def test_the_store_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
     away.rename(store)
     told = process.communicate(timeout=120)
     assert process.returncode == 0, told
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []
     assert "store unreachable" in told[1]
 
 
@@ -192,7 +219,7 @@ def test_the_watched_folder_gone_for_a_while_and_back(folder, undisturbed, tmp_p
         wait_for(store / "attune.log", f"{session} exports made")
     process.terminate()
     assert process.wait(30) == 0
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -204,13 +231,13 @@ def test_a_watcher_that_is_ended_and_started_again(number, folder, undisturbed, 
     assert process.wait(30) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
     report = watch(folder, store, "--without-prefect")
     assert not report["stopped"]
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}
 
 
-def test_a_killed_watchers_server_is_ended_by_the_next(folder, tmp_path):
+def test_a_killed_watchers_server_is_ended_by_the_next(few, tmp_path):
     store = new_store(tmp_path)
-    process = begin(folder, store)
+    process = begin(few, store)
     wait_for(store / "attune.log", "turns made")
     worker = children_of(process.pid)
     process.kill()
@@ -222,9 +249,9 @@ def test_a_killed_watchers_server_is_ended_by_the_next(folder, tmp_path):
     assert end_orphans(store) == 0, "... and so does their server"
 
 
-def test_a_killed_workers_server_is_ended(folder, tmp_path):
+def test_a_killed_workers_server_is_ended(few, tmp_path):
     store = new_store(tmp_path)
-    process = begin(folder, store, "--once")
+    process = begin(few, store, "--once")
     wait_for(store / "attune.log", "turns made")
     servers = [pid for child in children_of(process.pid) for pid in children_of(child)]
     assert servers
@@ -233,7 +260,7 @@ def test_a_killed_workers_server_is_ended(folder, tmp_path):
     told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
-    assert len(all_artefacts(store)) == len(MADE)
+    assert len(all_artefacts(store)) == 3
 
 
 def children_of(process: int) -> list[int]:
@@ -246,7 +273,7 @@ def test_two_watchers_on_one_folder_make_nothing_twice(folder, undisturbed, tmp_
     for process in both:
         told = process.communicate(timeout=300)
         assert process.returncode == 0, told
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}
     assert len(list((store / "night").glob("report-*.json"))) == 2
 
@@ -266,4 +293,4 @@ def test_what_is_damaged_in_the_store(folder, undisturbed, tmp_path):
     (artefact / "turns.jsonl").unlink()
     report = watch(folder, store, "--without-prefect")
     assert [row["session"] for row in report["made"]] == [artefact.name]
-    assert all_artefacts(store) == undisturbed
+    assert differences(store, undisturbed) == []

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -48,8 +49,6 @@ def _strike(what, session):
         ctypes.string_at(0)
     elif what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif what == "memory":
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.")
     elif what == "hang":
         time.sleep(600)
     elif what == "server":
@@ -64,6 +63,10 @@ def _strike(what, session):
         database.write_bytes(b"not a database at all" * 4096)
 
 
+def _refuse(*arguments):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.")
+
+
 def _install(faults):
     from pipeline import formats, session
 
@@ -75,6 +78,8 @@ def _install(faults):
             if _strikes(fault, opened.id, step.name):
                 if fault["what"] == "full":
                     filling.append(opened.folder / step.makes[-1])
+                elif fault["what"] == "memory":
+                    step = replace(step, make=_refuse)
                 else:
                     _strike(fault["what"], opened)
         return make(opened, step)
