@@ -99,7 +99,7 @@ def test_a_broken_file_of_heads_says_the_way_out(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"no")
     with pytest.raises(AttuneError, match="cannot be read") as caught:
         heads.load_model(tmp_path / "x.npz")
-    assert "attune train" in caught.value.mend
+    assert "pipeline.alliance.train" in caught.value.mend
 
 
 def test_the_shipped_heads_fit_the_features_and_their_receipt():
@@ -157,6 +157,19 @@ def test_authors_are_read_from_names(name, author):
     assert author_of(name) == author
 
 
+def test_a_loose_copy_gains_listening_sounds_and_its_events_keep_their_lines(scripts):
+    options = train.TrainOptions(fillers=0.0, listening=1.0)
+    loose = train.loosen(scripts[0], options)
+    assert len(loose.turns) > len(scripts[0].turns)
+    for before, after in zip(scripts[0].events, loose.events, strict=True):
+        role = scripts[0].turns[before.first].role
+        said = [t.text for t in loose.turns[after.first : after.last + 1] if t.role == role]
+        assert scripts[0].turns[before.first].text.startswith(said[0])
+        assert scripts[0].turns[before.last].text.endswith(loose.turns[after.last].text)
+    starts = [t.start for t in loose.turns]
+    assert starts == sorted(starts)
+
+
 def test_times_of_a_script_are_made_from_its_delivery():
     made = build_script(
         {
@@ -185,6 +198,13 @@ def test_a_wrong_script_is_named_and_explained(rows, tmp_path):
 def test_a_folder_without_scripts_is_an_error(tmp_path):
     with pytest.raises(AttuneError, match="no coded scripts"):
         load_scripts(tmp_path)
+
+
+def test_a_session_is_moved_half_way_to_the_usual_median():
+    line = np.linspace(-3.0, -1.0, 21)
+    assert np.median(heads.against_usual(line)) == pytest.approx(-3.0)
+    few = np.array([1.0, 2.0])
+    assert heads.against_usual(few) is few
 
 
 def test_the_course_reads_the_neighbours_and_the_repair_that_follows():

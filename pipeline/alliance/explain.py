@@ -18,6 +18,8 @@ from pipeline.alliance.timing import Course
 from pipeline.records import Turn
 
 LEAST = 0.15  # natural-log units: a group that adds less is no reason
+MEASURED = {"length", "wait"}  # plain numbers, which a supervisor can check by ear ...
+SHOWN_FIRST = 1.0  # ... are shown before words that add up to this much more
 MOST = 4  # reasons shown
 QUOTE_WORDS = 14  # words quoted at most
 
@@ -73,6 +75,8 @@ def find_reasons(names: Sequence[str], contributions: np.ndarray, place: Place) 
         group = _group(name)
         sums[group] = sums.get(group, 0.0) + float(value)
     reasons = []
+    for group in MEASURED & sums.keys():
+        sums[group] += SHOWN_FIRST
     for group in sorted(sums, key=lambda g: (-sums[g], g)):
         if sums[group] >= LEAST and (sentence := _sentence(group, place)):
             reasons.append(sentence)

@@ -32,6 +32,9 @@ VARIANTS = {  # what is looked at -> the set of heads trained on just that
 }
 REACH = 3  # turns of the same role to each side that the course head reads
 AFTER_S, BEFORE_S = 90.0, 120.0  # how far ahead a repair, how far back a rupture is looked for
+USUAL, USUAL_SHARE = -4.0, 0.5  # median log-odds of an ordinary session; how far a session is moved to it
+LEAST_USUAL = 10  # turns that a median needs
+LINE_SHARE = 0.3  # of the line head in the final log-odds; chosen with each author in turn left out
 ABSENT = -4.0  # log-odds where there is no such turn: well below any ordinary turn
 
 
@@ -73,7 +76,10 @@ class Naming:
 
 @dataclass(frozen=True)
 class Scores:
-    """Log-odds of one family for one role's turns: `line` before, `course` after looking at the turns around."""
+    """Log-odds of one family for one role's turns: `line` before, `course` after looking at the turns around.
+
+    turns   indices into the session's turns
+    """
 
     turns: np.ndarray
     line: np.ndarray
@@ -106,16 +112,26 @@ def score_turns(turns: Sequence[Turn], features: dict[str, Features], heads: Hea
 
     features   as `measure_both` gives them, cut with `of_variant` to what these heads were trained on
     """
-    line = {family: heads.line[family].log_odds(features[ROLE[family]].values) for family in FAMILIES}
+    line = {f: against_usual(heads.line[f].log_odds(features[ROLE[f]].values)) for f in FAMILIES}
     where = {family: features[ROLE[family]].turns for family in FAMILIES}
     return {
         family: Scores(
             turns=where[family],
             line=line[family],
-            course=heads.course[family].log_odds(course_rows(turns, where, line, family)),
+            course=_blend(line[family], heads.course[family].log_odds(course_rows(turns, where, line, family))),
         )
         for family in FAMILIES
     }
+
+
+def against_usual(line: np.ndarray) -> np.ndarray:
+    """Log-odds moved half-way to the same median in every session, because some people talk like that all along."""
+    return line - USUAL_SHARE * (np.median(line) - USUAL) if len(line) >= LEAST_USUAL else line
+
+
+def _blend(line: np.ndarray, course: np.ndarray) -> np.ndarray:
+    """The course, drawn towards the line itself: without that, the turns beside a strong line outshine it."""
+    return LINE_SHARE * line + (1.0 - LINE_SHARE) * course
 
 
 def course_rows(
@@ -127,32 +143,34 @@ def course_rows(
     repair within AFTER_S after and before, the strongest rupture within BEFORE_S before, and the session's own 90th
     percentiles, because some people talk like that all the time.
     """
-    rows = []
     start = np.array([turn.start for turn in turns])
-    usual = [float(np.quantile(line[f], 0.9)) if len(line[f]) else ABSENT for f in ("withdrawal", "confrontation")]
-    for i in where[family]:
-        row: list[float] = []
-        for other in FAMILIES:
-            row += _nearest(where[other], line[other], i)
-        away = start[where["repair"]] - start[i]
-        row += [_most(line["repair"][(away >= 0) & (away <= AFTER_S)])]
-        row += [_most(line["repair"][(away < 0) & (away >= -AFTER_S)])]
-        for other in ("withdrawal", "confrontation"):
-            away = start[where[other]] - start[i]
-            row += [_most(line[other][(away < 0) & (away >= -BEFORE_S)])]
-        rows.append(row + usual)
-    return np.array(rows, dtype=np.float64).reshape(len(where[family]), len(FAMILIES) * (2 * REACH + 1) + 6)
+    mine = where[family]
+    columns = [_nearest(where[other], line[other], mine) for other in FAMILIES]
+    away = start[where["repair"]][None, :] - start[mine][:, None]
+    columns.append(_most(line["repair"], (away >= 0) & (away <= AFTER_S)))
+    columns.append(_most(line["repair"], (away < 0) & (away >= -AFTER_S)))
+    for other in ("withdrawal", "confrontation"):
+        away = start[where[other]][None, :] - start[mine][:, None]
+        columns.append(_most(line[other], (away < 0) & (away >= -BEFORE_S)))
+    for other in ("withdrawal", "confrontation"):
+        usual = float(np.quantile(line[other], 0.9)) if len(line[other]) else ABSENT
+        columns.append(np.full((len(mine), 1), usual))
+    return np.concatenate(columns, axis=1)
 
 
-def _nearest(where: np.ndarray, line: np.ndarray, i: int) -> list[float]:
+def _nearest(where: np.ndarray, line: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Line log-odds of the nearest turns to each side, shape (len(mine), 2 REACH + 1)."""
+    steps = np.arange(-REACH, REACH + 1)
     if not len(where):
-        return [ABSENT] * (2 * REACH + 1)
-    at = int(np.searchsorted(where, i))
-    return [float(line[min(max(at + k, 0), len(where) - 1)]) for k in range(-REACH, REACH + 1)]
+        return np.full((len(mine), len(steps)), ABSENT)
+    at = np.searchsorted(where, mine)[:, None] + steps[None, :]
+    return line[np.clip(at, 0, len(where) - 1)].astype(np.float64)
 
 
-def _most(values: np.ndarray) -> float:
-    return float(values.max()) if len(values) else ABSENT
+def _most(line: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """The greatest among the marked ones of each row, shape (rows, 1)."""
+    best = np.where(among, line[None, :], -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(np.isneginf(best), ABSENT, best)[:, None]
 
 
 def naming_rows(turns: Sequence[Turn], course: Sequence[Course], vectors: np.ndarray) -> np.ndarray:
@@ -199,7 +217,7 @@ def load_model(path: Path = SHIPPED) -> Model:
     except (OSError, ValueError, KeyError) as error:
         raise AttuneError(
             f"the trained heads ({path.name}) cannot be read ({type(error).__name__})",
-            mend="install the program again, or train them anew with: attune train",
+            mend="install the program again, or train them anew with: python -m pipeline.alliance.train",
             code="heads-unreadable",
         ) from error
 

@@ -138,7 +138,10 @@ def _reasons(ordered: Sequence[Marker]) -> tuple[str, ...]:
     """At most four sentences: half from the peak, the rest from the strongest other turns, none twice."""
     first = [line for marker in ordered[:1] for line in marker.why.split("\n")][: REASONS - 1]
     rest = [line for marker in ordered[1:] for line in marker.why.split("\n")[:2]]
-    return tuple(dict.fromkeys(line for line in first + rest if line))[:REASONS]
+    kept: dict[str, str] = {}
+    for line in first + rest:
+        kept.setdefault("just before" if line.startswith("just before") else line, line)
+    return tuple(line for line in kept.values() if line)[:REASONS]
 
 
 def _link(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -> list[Moment]:

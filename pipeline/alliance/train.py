@@ -28,6 +28,7 @@ from pipeline.alliance.heads import (
     Heads,
     Naming,
     Scores,
+    against_usual,
     course_rows,
     measure_both,
     naming_rows,
@@ -37,10 +38,13 @@ from pipeline.alliance.heads import (
 )
 from pipeline.alliance.scripts import SHIPPED as SCRIPTS
 from pipeline.alliance.scripts import Event, Script, load_scripts
-from pipeline.records import Turn
+from pipeline.records import Turn, Word
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 FULL = "timing+words+meaning"
+SOUNDS = ("Mm-hmm.", "Yeah.", "Okay.", "Right.", "Mm.", "Yeah, yeah.", "Uh-huh.")
+FILLERS = ("um,", "uh,", "you know,", "I mean,", "like,", "kind of", "sort of", "well,", "yeah,", "I guess")
+LONG_TURN = 14  # words from which a turn may hold a listening sound
 LISTENING = re.compile(r"^(?:mm+|mhm|mm-?hmm?|uh-?huh|yeah|yes|yep|right|okay|ok|oh|sure|i see)[.,!?]*$", re.IGNORECASE)
 
 
@@ -53,8 +57,10 @@ class TrainOptions:
     share_meaning: float = 0.3  # what the embeddings' head counts in the line head; the named features count the rest
     c_course: float = 0.01  # the same for the course head
     c_naming: float = 0.3  # the same for the naming heads
-    inner_groups: int = 5  # groups of authors whose line log-odds the course head learns from, each from the others
+    inner_groups: int = 4  # groups of authors whose line log-odds the course head learns from, each from the others
     word_errors: float = 0.08  # share of words that a rough copy gets wrong, as recognised speech would
+    fillers: float = 0.06  # share of words with a filler before them in a loose copy
+    listening: float = 0.5  # share of long turns with a listening sound inside in a loose copy
     seed: int = 11  # of the rough copies
 
 
@@ -106,14 +112,7 @@ def _rough_turn(turn: Turn, pool: Sequence[str], rng: random.Random, options: Tr
         words.append(rng.choice(pool) if chance < options.word_errors else word)
     start = max(0.0, turn.start + rng.gauss(0.0, 0.1))
     end = max(start + 0.1, turn.end + rng.gauss(0.0, 0.1))
-    step = (end - start) / max(1, len(words))
-    original = turn.words[:1]
-    timed = tuple(
-        replace(original[0], start=start + k * step, end=start + (k + 1) * step, text=word)
-        for k, word in enumerate(words)
-        if original
-    )
-    return replace(turn, start=start, end=end, words=timed)
+    return _spoken(turn, words, start, end)
 
 
 def _with_backchannels(turns: Sequence[Turn], rng: random.Random) -> list[Turn]:
@@ -123,6 +122,55 @@ def _with_backchannels(turns: Sequence[Turn], rng: random.Random) -> list[Turn]:
         listening = over and len(turn.words) == 1 and bool(LISTENING.match(turn.text))
         marked.append(replace(turn, backchannel=True) if listening and rng.random() < 0.6 else turn)
     return marked
+
+
+def loosen(script: Script, options: TrainOptions) -> Script:
+    """The script with the looseness of unrehearsed talk: listening sounds inside long turns, fillers, restarts.
+
+    A listening sound cuts the other's long turn in two and is a turn of its own; events keep their turns.
+    """
+    rng = random.Random(f"loose {options.seed} {script.fingerprint}")
+    turns: list[Turn] = []
+    first, last = [], []
+    for turn in script.turns:
+        first.append(len(turns))
+        turns += _loose_turns(turn, rng, options)
+        last.append(len(turns) - 1)
+    events = tuple(replace(event, first=first[event.first], last=last[event.last]) for event in script.events)
+    return replace(script, turns=tuple(turns), events=events)
+
+
+def _loose_turns(turn: Turn, rng: random.Random, options: TrainOptions) -> list[Turn]:
+    words = _with_fillers([word.text for word in turn.words], rng, options)
+    if len(words) < LONG_TURN or rng.random() > options.listening:
+        return [_spoken(turn, words, turn.start, turn.end)]
+    cut = rng.randrange(5, len(words) - 4)
+    middle = turn.start + (turn.end - turn.start) * cut / len(words)
+    other = {"client": "therapist", "therapist": "client"}[turn.role]
+    listener = replace(turn, role=other, speaker=other)
+    return [
+        _spoken(turn, words[:cut], turn.start, middle),
+        _spoken(listener, rng.choice(SOUNDS).split(), middle, middle + 0.35),
+        _spoken(turn, words[cut:], middle + 0.4, max(turn.end, middle + 0.8)),
+    ]
+
+
+def _with_fillers(words: Sequence[str], rng: random.Random, options: TrainOptions) -> list[str]:
+    loose: list[str] = []
+    for word in words:
+        chance = rng.random()
+        if chance < options.fillers and len(words) > 3:
+            loose += rng.choice(FILLERS).split()
+        elif chance < 1.5 * options.fillers:
+            loose.append(f"{word}-")
+        loose.append(word)
+    return loose
+
+
+def _spoken(turn: Turn, words: Sequence[str], start: float, end: float) -> Turn:
+    step = (end - start) / max(1, len(words))
+    timed = tuple(Word(start + k * step, start + (k + 1) * step, word) for k, word in enumerate(words))
+    return replace(turn, start=start, end=end, words=timed)
 
 
 def fit_heads(prepared: Sequence[Prepared], variant: str, options: TrainOptions) -> Heads:
@@ -136,7 +184,8 @@ def fit_heads(prepared: Sequence[Prepared], variant: str, options: TrainOptions)
         rest = [cut[k] for k in range(len(cut)) if k not in set(inside)]
         line = _fit_line(rest or cut, names, options)
         for k in inside:
-            left_out[k] = {f: line[f].log_odds(cut[k].features[ROLE[f]].values) for f in FAMILIES}
+            values = {f: cut[k].features[ROLE[f]].values for f in FAMILIES}
+            left_out[k] = {f: against_usual(line[f].log_odds(values[f])) for f in FAMILIES}
     course = {family: _fit_course(cut, left_out, family, options) for family in FAMILIES}
     return Heads(line=_fit_line(cut, names, options), course=course)
 
@@ -268,9 +317,14 @@ def _turns_of(event: Event, script: Script, role: str) -> list[int]:
 def prepare_all(
     scripts: Sequence[Script], embed: Embed, options: TrainOptions
 ) -> tuple[list[Prepared], list[Prepared]]:
-    """(as written, as written and roughened): what is scored, and what is fitted on."""
+    """(as written; as written, roughened and loosened): what is scored, and what is fitted on."""
     clean = [prepare(script, embed) for script in scripts]
-    return clean, clean + [prepare(roughen(script, options), embed) for script in scripts]
+    return clean, clean + [prepare(script, embed) for script in copies_of(scripts, options)]
+
+
+def copies_of(scripts: Sequence[Script], options: TrainOptions) -> list[Script]:
+    """Every script roughened, then every script loosened."""
+    return [copy(script, options) for copy in (roughen, loosen) for script in scripts]
 
 
 def train(folder: Path = SCRIPTS, out: Path = SHIPPED, options: TrainOptions | None = None, tell=print) -> dict:

@@ -56,7 +56,8 @@ class Judges:
         self._trained_on = load_scripts(SHIPPED)
         self._embed = embed
         self._options = train.TrainOptions()
-        self._prepared: tuple[list[train.Prepared], list[train.Prepared]] | None = None
+        self._as_written: list[train.Prepared] = []
+        self._copies: list[train.Prepared] = []
         self._models: dict[tuple[str, str], Model] = {}
         self.author = dict(zip([s.fingerprint for s in scripts], find_authors(scripts, self._trained_on), strict=True))
 
@@ -71,15 +72,18 @@ class Judges:
 
     def prepared(self, author: str) -> list[train.Prepared]:
         """The training scripts as written, without those of an author."""
-        return [item for item in self._prepare()[0] if item.script.author != author]
+        if not self._as_written:
+            self._as_written = [train.prepare(script, self._embed) for script in self._trained_on]
+        return [item for item in self._as_written if item.script.author != author]
 
-    def _prepare(self) -> tuple[list[train.Prepared], list[train.Prepared]]:
-        if self._prepared is None:
-            self._prepared = train.prepare_all(self._trained_on, self._embed, self._options)
-        return self._prepared
+    def _with_copies(self, author: str) -> list[train.Prepared]:
+        if not self._copies:
+            scripts = train.copies_of(self._trained_on, self._options)
+            self._copies = [train.prepare(script, self._embed) for script in scripts]
+        return self.prepared(author) + [item for item in self._copies if item.script.author != author]
 
     def _fit(self, author: str, variant: str) -> Model:
-        rough = [item for item in self._prepare()[1] if item.script.author != author]
+        rough = self._with_copies(author)
         if not rough:
             raise AttuneError(
                 "all training scripts are by the author of the script to be scored",
