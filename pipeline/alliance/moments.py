@@ -30,7 +30,7 @@ class MomentsOptions:
     """How markers become moments. Natural-log units unless named otherwise."""
 
     threshold_withdrawal: float = -1.4  # least log-odds at the peak; both chosen with each author in turn left out
-    threshold_confrontation: float = -1.2
+    threshold_confrontation: float = -0.8
     base: float = -3.5  # log-odds of an ordinary turn: doubtful words pull the evidence back to it
     voice_weight: float = 0.3  # what a turn with an unusual voice adds at full strength
     cap_voice: float = 0.6  # the most that voice can add, so that it never suffices

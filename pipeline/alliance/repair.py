@@ -13,7 +13,7 @@ from pipeline.alliance.catalogue import Catalogue
 from pipeline.alliance.timing import Course
 from pipeline.records import Marker, Repair, Turn
 
-JOIN_S = 45.0  # strategies within this time are one attempt
+JOIN_S = 25.0  # strategies within this time are one attempt
 STRATEGY_SHARE = 0.2  # a strategy is named when it holds this share of the attempt's strength
 AFTER_S = 120.0  # engagement is read from the client's turns in this time after the attempt
 BEFORE_TURNS = 3  # the client's turns before the attempt that it is compared with
