@@ -29,20 +29,20 @@ UNSEEN = "not seen: faces, nods and gestures"
 class MomentsOptions:
     """How markers become moments. Natural-log units unless named otherwise."""
 
-    threshold_withdrawal: float = -1.4  # least log-odds at the peak; both chosen with each author in turn left out
-    threshold_confrontation: float = -0.8
+    threshold_withdrawal: float = -1.4  # least log-odds at its peak; chosen with each author in turn left out
+    threshold_confrontation: float = -0.8  # the same for confrontation
     base: float = -3.5  # log-odds of an ordinary turn: doubtful words pull the evidence back to it
     voice_weight: float = 0.3  # what a turn with an unusual voice adds at full strength
     cap_voice: float = 0.6  # the most that voice can add, so that it never suffices
     silence_weight: float = 0.9  # what a silence after an open invitation adds
     cap_silence: float = 1.7  # the most that fewer than three such silences can add
-    drop: float = 3.0  # a moment goes on over turns this little below its peak ...
-    floor: float = 0.4  # ... and this little below the threshold
+    drop: float = 3.0  # a moment goes on over turns no further than this below its peak
+    floor: float = 0.4  # and no further than this below the threshold
     longest_s: float = 180.0  # a moment is no longer than this
     apart_s: float = 75.0  # least distance between the peaks of two flags
     withdrawal_places: int = 2  # places of the budget kept for withdrawal
-    repair_least: float = 0.075  # a line belongs to a repair attempt from this share of the odds ...
-    repair_peak: float = 0.18  # ... if the attempt reaches this somewhere
+    repair_least: float = 0.075  # a line belongs to a repair attempt from this share of the odds
+    repair_peak: float = 0.18  # an attempt reaches this somewhere
     link_s: float = 300.0  # a repair answers a rupture that ended at most this long before
     stability_runs: int = 200  # perturbed repeats behind the band
     audit: bool = True  # add one hidden clip from unflagged minutes
