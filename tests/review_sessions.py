@@ -165,6 +165,7 @@ def write_session(
         Voice(turns[1].start, turns[-1].end, "speaker_2", "client", 0.96, 'Says "you" 4 and "I" 55 times.'),
     ]
     recording = "" if clicks_s is None else str(store / "gone" / "Session of Thursday.mp4")
+    minutes = max(minutes, (turns[-1].end + 1) / 60)  # the planted moments of a short one reach beyond it
     about = About(key, recording, minutes * 60)
     for name, value in {
         "about.json": about,

@@ -191,8 +191,8 @@ function note(item, act) {
   const field = el("textarea", { rows: 1, placeholder: "Note, kept in this session's folder only", "aria-label": "Note, kept in this session's folder only" });
   field.value = item.draft.note;
   const grow = () => { field.style.height = "auto"; field.style.height = `${Math.min(120, field.scrollHeight + 2)}px`; };
-  field.addEventListener("input", grow);
-  field.addEventListener("change", () => act.judge({ note: field.value }));
+  field.addEventListener("input", () => { grow(); act.jot(field.value); });
+  field.addEventListener("change", () => act.note(field.value));
   field.addEventListener("keydown", (event) => { if (event.key === "Escape") field.blur(); });
   requestAnimationFrame(grow);
   return el("p", { class: "note" }, field);

@@ -181,17 +181,23 @@ class Desk {
     }
     const same = this.cardKey === chosen.key;
     const scroll = same ? this.middle.querySelector(".scroll")?.scrollTop || 0 : 0;
+    const caret = document.activeElement?.selectionEnd;
     const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll("button, select, textarea, summary")].indexOf(document.activeElement) : -1;
     this.cardKey = chosen.key;
     this.middle.replaceChildren(buildCard(chosen, this.view, this.words, {
       play: (item) => (item.key ? this.play(item) : this.player.playClip(item)),
       seek: (at, play) => { this.player.seek(at); if (play) this.player.play(); },
       judge: (changes) => this.judge(changes),
+      jot: (note) => this.drafts.set(chosen.key, { ...this.drafts.get(chosen.key), note }),
+      note: (note) => { if (note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
       edge: (which) => this.edge(which),
       evidence: (open) => { this.evidence = open; memory.set("evidence", open); },
     }, this.evidence));
     this.middle.querySelector(".scroll").scrollTop = scroll;
-    if (focus >= 0) this.middle.querySelectorAll("button, select, textarea, summary")[focus]?.focus();
+    if (focus < 0) return;
+    const again = this.middle.querySelectorAll("button, select, textarea, summary")[focus];
+    again?.focus({ preventScroll: true });
+    if (again?.matches("textarea")) again.setSelectionRange(caret, caret);
   }
 
   choose(item, { go = false } = {}) {
@@ -254,12 +260,19 @@ class Desk {
     this.saving = this.saving.then(() => this.send(`sessions/${this.view.id}/verdicts`, body)).then((answer) => {
       if (!answer) return;
       this.done.push("verdict");
-      this.drafts.delete(item.key);
+      this.settle(item.key, body);
       if (item.key === "new") this.chosenKey = `m${answer.mark}`;
       this.take(answer);
       say(`Kept at ${now()}`);
     });
     return this.saving;
+  }
+
+  /** What was sent is kept now; what was changed meanwhile is still on its way. */
+  settle(key, sent) {
+    const left = Object.entries(this.drafts.get(key) || {}).filter(([field, value]) => sent[field] !== value);
+    if (left.length) this.drafts.set(key, Object.fromEntries(left));
+    else this.drafts.delete(key);
   }
 
   by() {

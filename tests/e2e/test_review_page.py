@@ -1,0 +1,395 @@
+"""The supervisor's page in a real browser: the whole review by keyboard and by mouse, exact seeking, no other host."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import formats
+from pipeline.records import Audio
+from pipeline.review import verdict_store
+from pipeline.review.decisions import load_decisions
+from pipeline.review.verdicts import current_verdicts
+from pipeline.session import open_session, run_session
+from tests.e2e.harness import start, write_dialogue
+from tests.review_sessions import RATE_HZ, build_sound, write_session, write_stopped
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+CHROMIUM = os.environ.get("ATTUNE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="needs Chromium: apt-get install chromium, or ATTUNE_CHROMIUM=PATH"
+)
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PLAYING = "--autoplay-policy=no-user-gesture-required"
+LONG, SPOKEN = "aaaaaaaaaa01", "aaaaaaaaaa02"
+CLICK_S = 2700.0
+AUDIT = 2
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A session of 46 minutes whose only sounds are clicks, a short spoken one, an empty one and one that stopped."""
+    store = tmp_path_factory.mktemp("made")
+    folder = write_session(store, LONG, 46, notes=("please confirm who is the therapist; the families depend on it",))
+    about = (folder / "about.json").read_text()
+    (folder / "about.json").write_text(about.replace('"recording": ""', '"recording": "/nowhere/long.mp3"'))
+    sound = Audio(build_sound([], 46, (60.0, CLICK_S))[None], RATE_HZ)
+    (folder / "audio.flac").write_bytes(formats.dump("audio.flac", sound))
+    write_session(store, SPOKEN, 2, clicks_s=())
+    write_session(store, "aaaaaaaaaa03", 2, quiet=True)
+    write_stopped(store, "aaaaaaaaaa04")
+    return store
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, PLAYING])
+        yield opened
+        opened.close()
+
+
+class Desk:
+    """A browser window on a running `attune review`."""
+
+    def __init__(self, browser, store: Path, width: int = 1440) -> None:
+        self.store = store
+        self.process = start("review", "--store", store, "--no-browser")
+        self.address = re.search(r"http://\S+", self.process.stdout.readline()).group()
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        self.asked, self.said = [], []
+        self.context.on("request", lambda request: self.asked.append(request.url))
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.set_default_timeout(20_000)
+
+    def enter(self, session: str | None = None) -> None:
+        self.page.goto(self.address)
+        self.page.get_by_label("Initials or a short name").fill("mh")
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".sessions > li")
+        if session:
+            self.page.click(f'a[href="#/session/{session}"]')
+            self.page.wait_for_selector(".card")
+
+    def wait_for_sound(self) -> None:
+        self.page.wait_for_selector("audio, video", state="attached", timeout=90_000)
+        self.page.evaluate(
+            "() => new Promise((done) => { const media = document.querySelector('audio, video');"
+            " media.readyState > 1 ? done() : media.addEventListener('canplay', done, {once: true}); })"
+        )
+
+    def time(self) -> float:
+        return self.page.evaluate("() => document.querySelector('audio, video').currentTime")
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def saved(self, count: int) -> list:
+        """The verdicts that stand, once there are so many rows."""
+        for _ in range(100):
+            if len(verdict_store.load_events(self.store)) >= count:
+                break
+            self.page.wait_for_timeout(50)
+        return current_verdicts(verdict_store.load_events(self.store))
+
+    def close(self) -> None:
+        self.context.close()
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def desk(browser, made, tmp_path):
+    desk = Desk(browser, shutil.copytree(made, tmp_path / "store"))
+    yield desk
+    desk.close()
+
+
+def test_a_whole_review_by_keyboard(desk):
+    desk.enter()
+    desk.page.get_by_role("link", name=re.compile("2026|20[2-9][0-9]")).first.wait_for()
+    desk.page.focus(f'a[href="#/session/{LONG}"]')
+    desk.keys("Enter")
+    desk.page.wait_for_selector(".card")
+    desk.wait_for_sound()
+    first = desk.page.inner_text(".play")
+    desk.keys("n")
+    assert desk.page.inner_text(".play") != first
+    desk.keys("p")
+    assert desk.page.inner_text(".play") == first
+
+    desk.keys("Enter")  # plays from the lead-in
+    desk.page.wait_for_selector('button[aria-label="Pause"]')
+    start_s = desk.page.evaluate("() => document.querySelector('audio').currentTime")
+    lead_in = sum(int(part) * unit for part, unit in zip(re.findall(r"\d+", first)[:2], (60, 1), strict=True)) - 5
+    assert lead_in - 1.1 <= start_s <= lead_in + 4
+    desk.keys("k")
+    desk.page.wait_for_selector('button[aria-label="Play"]')
+
+    desk.keys("a", "w", "4")
+    [kept] = desk.saved(3)
+    assert (kept.answer, kept.kind, kept.significance, kept.subject) == ("agree", "withdrawal", 4, "flag")
+    assert desk.page.get_attribute(".answers .agree", "aria-pressed") == "true"
+    assert "How firmly" in desk.page.inner_text(".card")
+
+    before = desk.time()
+    desk.keys("Shift+L", "l", "j", "Shift+J", "l")
+    assert desk.time() == pytest.approx(before + 5, abs=0.05)
+    desk.keys("o")
+    [kept] = desk.saved(4)
+    assert kept.end == pytest.approx(before + 5, abs=0.1)
+    assert kept.flag_end != kept.end
+
+    desk.keys("n", "d")
+    desk.page.get_by_label("Why not").select_option("quoted")
+    judged = {v.flag_start: v for v in desk.saved(6)}
+    assert [v.reject_reason for v in judged.values()] == ["", "quoted"]
+
+    desk.keys("z", "z")
+    assert len(desk.saved(8)) == 1
+    desk.keys("m")
+    missed = next(v for v in desk.saved(9) if v.subject == "missed")
+    assert missed.saw_flag is True
+    desk.page.get_by_text("A moment you added").first.wait_for()
+    desk.keys("c", "2", "z")
+    missed = next(v for v in desk.saved(12) if v.subject == "missed")
+    assert (missed.kind, missed.significance) == ("confrontation", 0)
+
+    desk.keys("?")
+    assert "play the moment from its lead-in" in desk.page.inner_text("dialog")
+    desk.keys("Escape")
+    desk.keys(".", ".", ",")
+    assert desk.page.evaluate(
+        "() => [document.querySelector('audio').playbackRate, document.querySelector('audio').preservesPitch]"
+    ) == [1.25, True]
+    assert [text for text in desk.said if "favicon" not in text] == []
+
+
+def test_a_whole_review_by_mouse(desk):
+    desk.enter(SPOKEN)
+    desk.wait_for_sound()
+    page = desk.page
+    page.click(".overview .mark >> nth=1")
+    assert page.get_attribute(".clips li:nth-child(2) button", "aria-current") == "true"
+    page.click(".card .answers button.unsure")
+    page.click(".card .chips button:has-text('Striking')")
+    page.click(".card .chips button:has-text('5')")
+    page.fill(".card textarea", "look at the pause <i>")
+    page.click(".card h2")
+    [kept] = desk.saved(4)
+    assert (kept.answer, kept.clarity, kept.significance, bool(kept.note)) == ("unsure", "plus", 5, True)
+    assert page.input_value(".card textarea") == "look at the pause <i>"
+
+    word = page.locator(".transcript .w").nth(40)
+    k, i = (int(word.get_attribute(f"data-{name}")) for name in "ki")
+    word.click()
+    turns = formats.load(desk.store / "sessions" / SPOKEN / "turns.jsonl")
+    assert desk.time() == pytest.approx(turns[k].words[i].start, abs=0.02)
+    assert "now" in page.locator(".transcript .w").nth(40).get_attribute("class")
+
+    track = page.locator(".overview .track").bounding_box()
+    page.mouse.click(track["x"] + track["width"] * 0.75, track["y"] + 84)
+    end_s = page.evaluate("() => document.querySelector('audio').duration")
+    assert desk.time() == pytest.approx(0.75 * end_s, abs=0.5)
+    wave = page.locator(".wave canvas").bounding_box()
+    page.mouse.click(wave["x"] + wave["width"] * 0.25, wave["y"] + 40)
+    shown_from_s = min(0.75 * end_s - 30, end_s - 60)  # a minute around the place, but not beyond the end
+    assert desk.time() == pytest.approx(shown_from_s + 15, abs=0.5)
+    page.click('button[aria-label="Undo"], .moments button:has-text("Undo")')
+    [kept] = desk.saved(5)
+    assert not kept.note
+
+
+def test_a_click_at_minute_45_is_heard_where_it_is(desk):
+    """The browser seeks to just before; what comes out of its decoder is searched for the click."""
+    desk.enter(LONG)
+    desk.wait_for_sound()
+    found = desk.page.evaluate(
+        """async (at) => {
+          const media = document.querySelector('audio');
+          const context = new AudioContext();
+          await context.resume();
+          const source = context.createMediaElementSource(media);
+          const ears = context.createScriptProcessor(256, 1, 1);
+          source.connect(ears); ears.connect(context.destination);
+          media.currentTime = at - 0.5;
+          await new Promise((done) => media.addEventListener('seeked', done, {once: true}));
+          const heard = new Promise((done) => {
+            ears.onaudioprocess = (event) => {
+              const sound = event.inputBuffer.getChannelData(0);
+              if (sound.some((value) => Math.abs(value) > 0.2)) done(media.currentTime);
+            };
+          });
+          await media.play();
+          const late = new Promise((done) => setTimeout(() => done(null), 4000));
+          return Promise.race([heard, late]);
+        }""",
+        CLICK_S,
+    )
+    assert found == pytest.approx(CLICK_S, abs=0.12)  # the browser's own sound buffer is within that
+
+
+def test_seeking_and_the_first_view_are_quick_enough_to_use(desk):
+    """No more than a guard against something absurd: the figures are measured apart, on a quiet machine."""
+    desk.enter(LONG)
+    desk.wait_for_sound()
+    times = desk.page.evaluate(
+        """async () => {
+          const media = document.querySelector('audio');
+          const times = [];
+          for (const at of [2700, 10, 1500, 2400, 300]) {
+            const begin = performance.now();
+            media.currentTime = at;
+            await new Promise((done) => media.addEventListener('seeked', done, {once: true}));
+            times.push(performance.now() - begin);
+          }
+          return times;
+        }"""
+    )
+    assert max(times) < 5000
+
+
+def test_no_other_host_is_asked_for_anything(desk):
+    desk.enter(LONG)
+    desk.wait_for_sound()
+    desk.keys("n", "a", "b", "b", "?", "Escape")
+    desk.page.goto(f"{desk.address.split('?')[0]}#/agreement")
+    desk.page.wait_for_selector("h1")
+    own = desk.address.split("?")[0]
+    assert len(desk.asked) > 10
+    assert [url for url in desk.asked if not url.startswith((own, "data:"))] == []
+    assert "token" not in desk.page.url
+    assert not any("long.mp3" in url or "nowhere" in url for url in desk.asked)
+
+
+def test_blind_hides_what_is_marked_until_the_second_look(desk):
+    desk.enter(LONG)
+    desk.wait_for_sound()
+    desk.page.evaluate("() => localStorage.setItem('attune.blind', 'true')")
+    desk.page.evaluate("() => localStorage.removeItem('attune.seen')")
+    desk.page.reload()
+    desk.page.wait_for_selector(".empty")
+    for place in (".overview .marks .mark", ".transcript .flagged", ".clips .badge", ".card"):
+        assert desk.page.locator(place).count() == 0, place
+    desk.wait_for_sound()
+    desk.keys("l", "l", "l", "l", "l", "l", "l", "m")
+    [mark] = desk.saved(1)
+    assert (mark.subject, mark.saw_flag) == ("missed", False)
+    desk.keys("b")
+    assert desk.page.locator(".overview .marks .mark").count() == 6
+
+
+def test_the_clip_drawn_at_random_is_told_only_once_judged(desk):
+    desk.enter(LONG)
+    desk.page.locator(".clips li button").nth(AUDIT).click()
+    assert "at random" not in desk.page.inner_text("body")
+    desk.keys("d")
+    desk.page.wait_for_selector(".card .told")
+    assert "drawn at random" in desk.page.inner_text(".card .told")
+
+
+def test_two_people_do_not_see_each_other_until_consensus(desk):
+    desk.enter(LONG)
+    desk.keys("a")
+    desk.saved(1)
+    desk.page.click("button.who")
+    desk.page.get_by_label("Initials or a short name").fill("ab")
+    desk.keys("Enter")
+    desk.page.wait_for_selector("dialog", state="detached")
+    desk.page.wait_for_selector(".given.agree", state="detached")
+    desk.page.click("button:has-text('Consensus')")
+    desk.page.wait_for_selector(".others")
+    assert "mh agree" in desk.page.inner_text(".others")
+    desk.keys("d")
+    assert {(v.rater, v.rater_role, v.answer) for v in desk.saved(2)} == {
+        ("mh", "supervisor", "agree"),
+        ("ab", "consensus", "disagree"),
+    }
+
+
+def test_markup_in_a_transcript_is_shown_as_text(desk):
+    path = desk.store / "sessions" / SPOKEN / "turns.jsonl"
+    path.write_text(
+        path.read_text().replace('"begin"', '"<script>window.broken=1</script><img src=x onerror=window.broken=1>"')
+    )
+    desk.enter(SPOKEN)
+    assert desk.page.locator(".transcript script, .transcript img").count() == 0
+    assert desk.page.evaluate("() => window.broken") is None
+
+
+def test_a_stopped_session_says_why_in_the_list(desk):
+    desk.enter()
+    text = desk.page.inner_text(".sessions")
+    assert "the recording holds no sound" in text
+    assert "record again with a microphone" in text
+    assert desk.page.locator(".sessions a").count() == 3
+    desk.page.fill("input[type=search]", "thursday")
+    assert desk.page.locator(".sessions li").count() == 1
+
+
+def test_a_swap_is_made_again_and_the_place_is_kept(browser, tmp_path):
+    store = tmp_path / "store"
+    settings = tmp_path / "store" / "attune.toml"
+    opened = open_session(
+        store, None, [write_dialogue(tmp_path / "a.json", repeat=6)], {"markers": {"embedder": "none"}}
+    )
+    settings.write_text('[markers]\nembedder = "none"\n')
+    run_session(opened)
+    desk = Desk(browser, store)
+    try:
+        desk.enter()
+        desk.page.click(".sessions a")
+        desk.page.wait_for_selector(".transcript .turn")
+        rows = desk.page.locator(".transcript .turn b")
+        before = rows.all_inner_texts()
+        desk.page.locator(".transcript .w").nth(200).click()
+        at = desk.page.inner_text(".clock")
+        desk.keys("Escape", "s")
+        desk.page.wait_for_selector("dialog")
+        desk.keys("Enter")
+        desk.page.wait_for_selector("#said:has-text('Made again')", timeout=60_000)
+        other = {"Therapist": "Client", "Client": "Therapist"}
+        assert rows.all_inner_texts() == [other[name] for name in before]
+        assert desk.page.inner_text(".clock") == at
+        assert load_decisions(opened.folder)[0] is True
+
+        desk.page.locator(".transcript .w").nth(3).click()
+        desk.keys("f")
+        desk.page.keyboard.type("other")
+        desk.keys("Enter")
+        desk.page.wait_for_timeout(300)
+        [correction] = load_decisions(opened.folder)[1]
+        assert (correction.kind, correction.text) == ("words", "other")
+        assert desk.said == []
+    finally:
+        desk.close()
+
+
+def test_a_note_is_not_lost_while_something_else_is_kept(desk):
+    desk.enter(LONG)
+    desk.keys("a")
+    field = desk.page.locator(".card textarea")
+    field.click()
+    desk.page.keyboard.type("first half, ")
+    desk.page.evaluate("() => document.querySelector('.answers .unsure').click()")
+    desk.saved(2)
+    desk.page.wait_for_timeout(200)
+    desk.page.keyboard.type("second half")
+    assert field.input_value() == "first half, second half"
+    desk.keys("Escape")
+    [kept] = desk.saved(3)
+    assert kept.answer == "unsure"
+    assert "first half, second half" in (desk.store / "sessions" / LONG / "notes.jsonl").read_text()
