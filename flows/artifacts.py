@@ -13,9 +13,9 @@ def keep_night(rows: Sequence[dict[str, str]], told: str) -> None:
     from prefect.artifacts import create_table_artifact
     from prefect.states import Completed
 
-    @flow(name="night", flow_run_name="night", persist_result=False)
-    def night():
+    @flow(name="summary", flow_run_name="summary", persist_result=False)
+    def summary():
         create_table_artifact(table=list(rows), key=KEY, description=told)
         return Completed(message=told)
 
-    night()
+    summary()
