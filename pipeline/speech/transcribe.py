@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.intervals import Span, covered_s, gap_s, gaps, merge, overlap_s, within
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
 from pipeline.speech.engines import faster_whisper, openai_whisper
 from pipeline.speech.engines.whisper_options import EngineOptions
+from pipeline.speech.word_edges import tighten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,12 +39,13 @@ class TranscribeOptions:
     model: str = "whisper-base"  # weights in the catalogue; larger ones come with `attune models add`
     language: str = "en"  # a code, or "" to find it out once per recording; the markers after it know English only
     verbatim: bool = True  # keep hesitation sounds (um, uh); more are written than were said: never report exact counts
-    batch_size: int = 16  # chunks decoded together; more memory, less time
+    batch_size: int = 8  # chunks decoded together; 16 take 0.4 GB more and save little
     beams: int = 5  # texts followed at once; 1 is greedy: faster, 1 to 2 points of WER worse
     precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
     max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
     bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
     pad_s: float = 0.2  # silence kept around each stretch of speech; seconds
+    max_wordless_s: float = 3.0  # speech without a word for this long is heard again in shorter chunks; seconds
     min_confidence: float = 0.0  # words below this are dropped; 0 to 1
     overlap_confidence: float = 0.5  # factor on the confidence of words where two people speak at once
 
@@ -85,20 +88,54 @@ def transcribe(
             mend="set engine in the [words] table of the settings to one of these",
             code="engine-unknown",
         )
-    chunks = sorted(pack_chunks(activity, audio.mono, options), key=lambda c: (-c.duration_s, c.pieces[0].start))
-    heard = ENGINES[options.engine](
-        [cut_out(audio.mono, chunk) for chunk in chunks],
-        EngineOptions(
-            options.model,
-            options.language,
-            options.verbatim,
-            options.batch_size,
-            options.beams,
-            options.precision,
-        ),
-    )
-    words = [place_word(word, chunk) for chunk, found in zip(chunks, heard, strict=True) for word in found]
+    chunks = pack_chunks(activity, audio.mono, options)
+    heard = _listen(audio.mono, chunks, options)
+    gappy = [i for i, words in enumerate(heard) if skips_speech(words, chunks[i].duration_s, options.max_wordless_s)]
+    shorter = [_halves(chunks[i], activity, audio.mono, options) for i in gappy]
+    again = iter(_listen(audio.mono, [half for halves in shorter for half in halves], options))
+    placed = {i: [(words, chunks[i])] for i, words in enumerate(heard)}
+    placed |= {i: [(next(again), half) for half in halves] for i, halves in zip(gappy, shorter, strict=True)}
+    words = [place_word(word, chunk) for i in sorted(placed) for found, chunk in placed[i] for word in found]
+    words = tighten(words, activity, audio.mono, RATE_HZ)
     return keep_supported(sorted(words, key=lambda w: (w.start, w.end)), activity, options)
+
+
+def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOptions) -> list[list[HeardWord]]:
+    """The engine's words for every chunk, in the chunks' order. Long chunks run together, so that batches end alike."""
+    order = sorted(range(len(chunks)), key=lambda i: (-chunks[i].duration_s, i))
+    told = EngineOptions(
+        model=options.model,
+        language=options.language,
+        verbatim=options.verbatim,
+        batch_size=options.batch_size,
+        beams=options.beams,
+        precision=options.precision,
+    )
+    heard: list[list[HeardWord]] = [[] for _ in chunks]
+    if chunks:
+        found = ENGINES[options.engine]([cut_out(samples, chunks[i]) for i in order], told)
+        for i, words in zip(order, found, strict=True):
+            heard[i] = words
+    return heard
+
+
+def skips_speech(words: Sequence[HeardWord], duration_s: float, max_wordless_s: float) -> bool:
+    """Whether the recogniser left out part of a chunk: for too long no word begins, although somebody speaks there.
+
+    A chunk holds no silence longer than `bridge_s`, so this is no pause.
+    """
+    marks = [0.0, *(word.start for word in words), duration_s]
+    return any(b - a > max_wordless_s for a, b in pairwise(marks))
+
+
+def _halves(chunk: Chunk, activity: Sequence[Activity], samples: np.ndarray, options: TranscribeOptions) -> list[Chunk]:
+    """The same sound in chunks half as long: what Whisper skips in a long one it often hears in a short one."""
+    inside = [
+        Activity(max(a.start, piece.start), min(a.end, piece.end), a.people)
+        for piece in chunk.pieces
+        for a in within(activity, piece)
+    ]
+    return pack_chunks(inside, samples, replace(options, max_chunk_s=max(chunk.duration_s / 2 + 1.0, 5.0)))
 
 
 def _has_text(given: list[Given] | None) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline import models
@@ -22,6 +21,9 @@ from pipeline.speech.engines.whisper_options import (
     check_language,
     is_silence,
 )
+
+CHUNK_S = 30  # Whisper always hears 30 s
+SEEK_PER_S = 100  # faster-whisper counts `seek` in hundredths of a second
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,16 +83,22 @@ def _load_pipeline(name: str, precision: str):
 def _decode(
     pipeline, chunks: Sequence[np.ndarray], options: EngineOptions, verbatim: bool, no_repeat: int = 0
 ) -> list[list[tuple]]:
-    """Per chunk, its segments, each with the chunk's start in the joined sound; seconds."""
+    """Per chunk, its segments, each with the chunk's start in the joined sound; seconds.
+
+    Every chunk is padded with silence to 30 s here: left to itself, the batched pipeline pads the spectrogram with a
+    value that no sound has, and writes other words than openai-whisper.
+    """
     import numpy as np
 
-    edges = np.concatenate([[0], np.cumsum([len(chunk) for chunk in chunks])]) / RATE_HZ
+    sound = np.zeros((len(chunks), CHUNK_S * RATE_HZ), dtype=np.float32)
+    for row, chunk in zip(sound, chunks, strict=True):
+        row[: len(chunk)] = chunk
     segments, _ = pipeline.transcribe(
-        np.concatenate(chunks),
+        sound.ravel(),
         language=options.language or None,
         beam_size=options.beams,
         batch_size=options.batch_size,
-        clip_timestamps=[{"start": a, "end": b} for a, b in pairwise(edges.tolist())],
+        clip_timestamps=[{"start": i * CHUNK_S, "end": (i + 1) * CHUNK_S} for i in range(len(chunks))],
         hotwords=FILLER_PROMPT if verbatim else None,
         no_repeat_ngram_size=no_repeat,
         temperature=0.0,
@@ -99,9 +107,8 @@ def _decode(
     )
     found: list[list[tuple]] = [[] for _ in chunks]
     for segment in segments:
-        # `seek` is the chunk's start in hundredths, rounded down: the middle of that hundredth lies inside the chunk.
-        chunk = int(np.searchsorted(edges, segment.seek / 100 + 0.0101, side="right")) - 1
-        found[min(chunk, len(chunks) - 1)].append((segment, float(edges[chunk])))
+        chunk = segment.seek // (CHUNK_S * SEEK_PER_S)
+        found[chunk].append((segment, float(chunk * CHUNK_S)))
     return found
 
 

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.speech.engines.whisper_align import FRAME_S, HeardWord, build_words
-from pipeline.speech.engines.whisper_decode import Decoded, Listening, Model, Rules, attend, decode, encode, load_model
+from pipeline.speech.engines.whisper_decode import (
+    Decoded,
+    Listening,
+    Model,
+    Rules,
+    attend,
+    decode,
+    encode,
+    language_probabilities,
+    load_model,
+)
 from pipeline.speech.engines.whisper_options import (
     FILLER_PROMPT,
     MAX_COMPRESSION,
@@ -68,22 +78,19 @@ def build_tokenizer(model: Model, language: str):
     """Whisper's tokenizer for these weights and this language."""
     from whisper.tokenizer import get_tokenizer
 
-    multilingual, languages = model.whisper.is_multilingual, model.whisper.num_languages
+    multilingual, languages = model.is_multilingual, model.num_languages
     check_language(language, multilingual)
     return get_tokenizer(multilingual, num_languages=languages, language=language, task="transcribe")
 
 
 def detect_language(chunks: Sequence[np.ndarray], model: Model) -> str:
     """The likeliest language over all these chunks together; "en" for weights that know nothing else."""
-    import torch
-
-    whisper = model.whisper
-    if not whisper.is_multilingual or not chunks:
+    if not model.is_multilingual or not chunks:
         return "en"
-    with torch.inference_mode():
-        features = encode(model, mel_spectrograms(model, chunks)).float().to(whisper.device)
-        _, each = whisper.detect_language(features)
-    return max(each[0], key=lambda code: sum(probabilities[code] for probabilities in each))
+    tokenizer = build_tokenizer(model, "en")
+    listening = Listening(model, encode(model, mel_spectrograms(model, chunks)))
+    likely = language_probabilities(model, listening, tokenizer.sot, tokenizer.all_language_tokens)
+    return tokenizer.all_language_codes[int(likely.sum(axis=0).argmax())]
 
 
 def mel_spectrograms(model: Model, chunks: Sequence[np.ndarray]) -> torch.Tensor:
@@ -91,7 +98,7 @@ def mel_spectrograms(model: Model, chunks: Sequence[np.ndarray]) -> torch.Tensor
     import torch
     from whisper.audio import log_mel_spectrogram, pad_or_trim
 
-    return torch.stack([log_mel_spectrogram(pad_or_trim(c), n_mels=model.whisper.dims.n_mels) for c in chunks])
+    return torch.stack([log_mel_spectrogram(pad_or_trim(c), n_mels=model.dims.n_mels) for c in chunks])
 
 
 def _decode_checked(model: Model, tokenizer, listening: Listening, options: EngineOptions) -> list[Decoded]:
@@ -118,7 +125,7 @@ def repeats_itself(found: Decoded, tokenizer) -> bool:
 def build_rules(model: Model, tokenizer, verbatim: bool, no_repeat: int = 0) -> Rules:
     """Text only, without timestamp tokens: times come from attention."""
     marks = [tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm]
-    timestamps = range(tokenizer.no_timestamps, model.whisper.dims.n_vocab)
+    timestamps = range(tokenizer.no_timestamps, model.dims.n_vocab)
     before = (tokenizer.sot_prev, *tokenizer.encode(f" {FILLER_PROMPT}")) if verbatim else ()
     return Rules(
         prompt=(*before, *tokenizer.sot_sequence_including_notimestamps),

@@ -10,8 +10,7 @@ Shapes: B chunks, G beams, H heads of 64, F = 1500 audio frames of 0.02 s, S pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     Affine = tuple[torch.Tensor, torch.Tensor]  # weight and bias
 
 MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
+ENCODE_CHUNKS = 2
 TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
 
 
@@ -32,10 +32,12 @@ TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times f
 class Model:
     """Whisper, laid out for decoding on this machine; large matrices in `dtype`, layer norms in float32."""
 
-    whisper: object  # openai-whisper's own model, float32
-    encoder: torch.nn.Module
+    dims: object  # openai-whisper's ModelDimensions
+    is_multilingual: bool
+    num_languages: int
+    encoder: torch.nn.Module  # openai-whisper's own
     layers: tuple[_Layer, ...]  # of the decoder
-    embedding: torch.Tensor  # (vocabulary, width), also the output matrix
+    embedding: torch.Tensor  # (vocabulary, width), also the output matrix; rows of zeros to a multiple of `TOP_BLOCK`
     positions: torch.Tensor  # (448, width)
     final_norm: torch.nn.Module
     device: torch.device
@@ -109,13 +111,15 @@ def load_model(name: str, dtype_name: str) -> Model:
     decoder = whisper.decoder
     aligned = whisper.alignment_heads.indices().T.tolist()
     return Model(
-        whisper=whisper,
+        dims=whisper.dims,
+        is_multilingual=whisper.is_multilingual,
+        num_languages=whisper.num_languages,
         encoder=_in_dtype(whisper.encoder, device, dtype),
         layers=tuple(
             _lay_out(block, tuple(head for at, head in aligned if at == index), device, dtype)
             for index, block in enumerate(decoder.blocks)
         ),
-        embedding=decoder.token_embedding.weight.to(device, dtype),
+        embedding=_padded(decoder.token_embedding.weight).to(device, dtype),
         positions=decoder.positional_embedding.to(device, dtype),
         final_norm=_in_dtype(decoder.ln, device, dtype),
         device=device,
@@ -123,10 +127,16 @@ def load_model(name: str, dtype_name: str) -> Model:
     )
 
 
+def _padded(embedding: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.nn.functional.pad(embedding, (0, 0, 0, -len(embedding) % TOP_BLOCK))
+
+
 def _in_dtype(module: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
     import torch
 
-    module = deepcopy(module).to(device, dtype)
+    module = module.to(device, dtype)
     for part in module.modules():
         if isinstance(part, torch.nn.LayerNorm):
             part.float()
@@ -157,11 +167,12 @@ def _lay_out(block, aligned: tuple[int, ...], device: torch.device, dtype: torch
 
 
 def encode(model: Model, mel: torch.Tensor) -> torch.Tensor:
-    """Audio features (B, F, width) of log-mel spectrograms (B, mels, 3000)."""
+    """Audio features (B, F, width) of log-mel spectrograms (B, mels, 3000), a few at a time: larger batches are no
+    faster and take more memory."""
     import torch
 
     with torch.inference_mode():
-        return model.encoder(mel.to(model.device, model.dtype))
+        return torch.cat([model.encoder(few.to(model.device, model.dtype)) for few in mel.split(ENCODE_CHUNKS)])
 
 
 class Listening:
@@ -264,9 +275,14 @@ def _forward(
 
 
 def _logits(model: Model, hidden: torch.Tensor) -> torch.Tensor:
+    """Float32, over the vocabulary and the padding rows of the embedding, whose values mean nothing."""
     import torch
 
     return torch.nn.functional.linear(hidden, model.embedding).float()
+
+
+def _probabilities(model: Model, hidden: torch.Tensor) -> torch.Tensor:
+    return _logits(model, hidden)[..., : model.dims.n_vocab].softmax(-1)
 
 
 def _causal(n: int, device: torch.device) -> torch.Tensor:
@@ -326,66 +342,100 @@ def decode(model: Model, listening: Listening, rules: Rules, n_beams: int) -> li
     """
     import torch
 
-    n_chunks = listening.n_chunks
     n_prompt = len(rules.prompt)
     limit = min(MAX_NEW_TOKENS, len(model.positions) - n_prompt)
     with torch.inference_mode():
-        never = torch.zeros(len(model.embedding), device=model.device)
-        never[list(rules.suppressed)] = -torch.inf
-        text = _TextCache(model, n_chunks, n_prompt + limit * n_beams)
-        tokens = torch.tensor([rules.prompt] * n_chunks, device=model.device)
-        hidden = _forward(model, listening, text, tokens, torch.arange(n_prompt), _causal(n_prompt, model.device))
-        silent = _logits(model, hidden[:, rules.start]).softmax(-1)[:, rules.no_speech].tolist()
-        running = [_Search(i, silent[i], [[]], [0.0], {}) for i in range(n_chunks)]
-        done: list[_Search] = []
-        hidden = hidden[:, -1:]
-        mask = torch.zeros(n_chunks, 1, n_prompt, device=model.device)
-        swaps = []
+        batch = _Batch(model, listening, rules.prompt, limit * n_beams)
+        never, never_first = _forbidden(model, rules)
+        silent = _probabilities(model, batch.hidden[:, rules.start])[:, rules.no_speech].tolist()
+        batch.running = [_Search(i, probability, [[]], [0.0], {}) for i, probability in enumerate(silent)]
+        batch.hidden = batch.hidden[:, -1:]
         for step in range(limit):
-            logits = _logits(model, hidden) + never
-            if step == 0:
-                logits[..., list(rules.suppressed_first)] = -torch.inf
+            logits = _logits(model, batch.hidden).add_(never_first if step == 0 else never)
             if rules.no_repeat:
-                _forbid_repeats(logits, running, rules.no_repeat)
+                _forbid_repeats(logits, batch.running, rules.no_repeat)
             tops = _top_tokens(logits, n_beams + 1)
-            parents = [search.advance(top, n_beams, rules.end) for search, top in zip(running, tops, strict=True)]
-            mask = _mask_of_children(mask, parents)
-            for place in reversed(range(len(running))):
-                if len(running[place].finished) >= n_beams:
-                    last = len(running) - 1
-                    listening.swap(place, last)
-                    text.swap(place, last)
-                    swaps.append((place, last))
-                    mask[place] = mask[last]
-                    running[place], running[last] = running[last], running[place]
-                    done.append(running.pop())
-                    mask = mask[:last]
-            if not running:
+            batch.choose([s.advance(top, n_beams, rules.end) for s, top in zip(batch.running, tops, strict=True)])
+            batch.retire(lambda search: len(search.finished) >= n_beams)
+            if not batch.running:
                 break
-            tokens = torch.tensor([[beam[-1] for beam in search.beams] for search in running], device=model.device)
-            positions = torch.tensor([n_prompt + step] * n_beams)
-            hidden = _forward(model, listening, text, tokens, positions, mask)
-        for a, b in reversed(swaps):
-            listening.swap(a, b)
-    return [search.best() for search in sorted([*done, *running], key=lambda search: search.chunk)]
+            batch.feed(n_prompt + step)
+        batch.restore()
+    return [search.best() for search in sorted([*batch.done, *batch.running], key=lambda search: search.chunk)]
 
 
-def _mask_of_children(mask: torch.Tensor, parents: list[list[int]]) -> torch.Tensor:
-    """What each new beam may look at: its parent's past, and its own new place after it."""
+class _Batch:
+    """A search in progress. Place i of every tensor belongs to `running[i]`; finished chunks lie behind the running
+    ones, so that what still runs is always a plain slice."""
+
+    def __init__(self, model: Model, listening: Listening, prompt: Sequence[int], new_places: int) -> None:
+        """Feed the prompt; `hidden` is then what the decoder makes of each of its tokens."""
+        import torch
+
+        self.model, self.listening = model, listening
+        n, n_prompt = listening.n_chunks, len(prompt)
+        self.text = _TextCache(model, n, n_prompt + new_places)
+        self.mask = torch.zeros(n, 1, n_prompt, device=model.device)
+        self.running: list[_Search] = []
+        self.done: list[_Search] = []
+        self.swaps: list[tuple[int, int]] = []
+        tokens = torch.tensor([list(prompt)] * n, device=model.device)
+        positions = torch.arange(n_prompt, device=model.device)
+        self.hidden = _forward(model, listening, self.text, tokens, positions, _causal(n_prompt, model.device))
+
+    def choose(self, parents: list[list[int]]) -> None:
+        """Each new beam sees its parent's past, and its own new place after it."""
+        import torch
+
+        n_beams = len(parents[0])
+        inherited = torch.stack([row[ids] for row, ids in zip(self.mask, parents, strict=True)])
+        own = torch.full((n_beams, n_beams), -torch.inf, device=self.mask.device).fill_diagonal_(0.0)
+        self.mask = torch.cat([inherited, own.expand(len(parents), -1, -1)], dim=2)
+
+    def retire(self, has_ended: Callable[[_Search], bool]) -> None:
+        """Move the chunks that have ended behind the running ones."""
+        for place in reversed(range(len(self.running))):
+            if has_ended(self.running[place]):
+                last = len(self.running) - 1
+                self.listening.swap(place, last)
+                self.text.swap(place, last)
+                self.swaps.append((place, last))
+                self.mask[place] = self.mask[last]
+                self.mask = self.mask[:last]
+                self.done.append(self.running[place])
+                self.running[place] = self.running[last]
+                self.running.pop()
+
+    def feed(self, position: int) -> None:
+        """Every beam's last token, all at one position of the text."""
+        import torch
+
+        device = self.model.device
+        tokens = torch.tensor([[beam[-1] for beam in search.beams] for search in self.running], device=device)
+        positions = torch.full((tokens.shape[1],), position, device=device)
+        self.hidden = _forward(self.model, self.listening, self.text, tokens, positions, self.mask)
+
+    def restore(self) -> None:
+        """The chunks of `listening` in their old order."""
+        for a, b in reversed(self.swaps):
+            self.listening.swap(a, b)
+
+
+def _forbidden(model: Model, rules: Rules) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is added to the logits of every step, and of the first: -inf for tokens that may not be chosen."""
     import torch
 
-    n_beams = len(parents[0])
-    inherited = torch.stack([row[ids] for row, ids in zip(mask, parents, strict=True)])
-    own = torch.full((n_beams, n_beams), -torch.inf, device=mask.device).fill_diagonal_(0.0)
-    return torch.cat([inherited, own.expand(len(parents), -1, -1)], dim=2)
+    never = torch.zeros(len(model.embedding), device=model.device)
+    never[list(rules.suppressed)] = -torch.inf
+    never[model.dims.n_vocab :] = -torch.inf
+    never_first = never.clone()
+    never_first[list(rules.suppressed_first)] = -torch.inf
+    return never, never_first
 
 
 def _top_tokens(logits: torch.Tensor, n: int) -> list[list[list[tuple[float, int]]]]:
     """Per chunk and beam, the n likeliest tokens with their log probabilities, likeliest first."""
-    import torch
-
-    padded = torch.nn.functional.pad(logits, (0, -logits.shape[-1] % TOP_BLOCK), value=-torch.inf)
-    blocks = padded.unflatten(-1, (-1, TOP_BLOCK))
+    blocks = logits.unflatten(-1, (-1, TOP_BLOCK))
     best_blocks = blocks.amax(-1).topk(n, dim=-1).indices
     members = blocks.gather(-2, best_blocks[..., None].expand(*best_blocks.shape, TOP_BLOCK)).flatten(-2)
     values, places = members.topk(n, dim=-1)
@@ -408,6 +458,23 @@ def _forbid_repeats(logits: torch.Tensor, running: list[_Search], n: int) -> Non
             beam_row[again] = -torch.inf
 
 
+def language_probabilities(model: Model, listening: Listening, start: int, languages: Sequence[int]) -> np.ndarray:
+    """How likely each chunk is in each language: float32 (chunks, languages), rows summing to 1.
+
+    start      id of the start mark
+    languages  ids of the language marks
+    """
+    import torch
+
+    with torch.inference_mode():
+        tokens = torch.tensor([[start]] * listening.n_chunks, device=model.device)
+        text = _TextCache(model, listening.n_chunks, 1)
+        hidden = _forward(
+            model, listening, text, tokens, torch.arange(1, device=model.device), _causal(1, model.device)
+        )
+        return _logits(model, hidden[:, 0])[:, list(languages)].softmax(-1).cpu().numpy()
+
+
 def attend(
     model: Model, listening: Listening, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -427,11 +494,13 @@ def attend(
         n = tokens.shape[1]
         text_cache = _TextCache(model, len(texts), n)
         looks: list[torch.Tensor] = []
-        hidden = _forward(model, listening, text_cache, tokens, torch.arange(n), _causal(n, model.device), looks)
+        hidden = _forward(
+            model, listening, text_cache, tokens, torch.arange(n, device=model.device), _causal(n, model.device), looks
+        )
         for chunk, text in enumerate(texts):
             at = slice(n_prompt - 1, n_prompt + len(text))
             attention = torch.cat([layer[chunk, :, at] for layer in looks]).cpu().numpy()
             written = torch.tensor(list(text), dtype=torch.long, device=model.device)[:, None]
-            likely = _logits(model, hidden[chunk, at][:-1]).softmax(-1).gather(1, written)
+            likely = _probabilities(model, hidden[chunk, at][:-1]).gather(1, written)
             found.append((attention, likely[:, 0].cpu().numpy()))
     return found

@@ -29,7 +29,7 @@ class EngineOptions:
     model: str
     language: str = "en"
     verbatim: bool = True
-    batch_size: int = 16
+    batch_size: int = 8
     beams: int = 5
     precision: str = ""
 

@@ -11,7 +11,6 @@ import json
 import re
 import struct
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +51,8 @@ FUSED = {
 }
 
 
-@cache
 def load_whisper(name: str):
-    """openai-whisper's model with float32 parameters, in evaluation mode, alignment heads set; once per process.
+    """openai-whisper's model with float32 parameters, in evaluation mode, alignment heads set.
 
     name     of the weights in the catalogue
     raises   AttuneError when they are missing, altered, or no Whisper

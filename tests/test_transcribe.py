@@ -1,0 +1,284 @@
+"""Words from sound: chunks cover the speech and nothing else, words land where they were said, none is invented."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.intervals import Span, covered_s, merge
+from pipeline.records import Activity, AttuneError, Audio, Given, Word
+from pipeline.speech.engines import whisper_align
+from pipeline.speech.engines.whisper_align import HeardWord
+from pipeline.speech.transcribe import (
+    ENGINES,
+    Chunk,
+    TranscribeOptions,
+    cut_out,
+    find_untranscribed,
+    keep_supported,
+    pack_chunks,
+    place_word,
+    transcribe,
+    transcribe_models,
+    words_of_lines,
+)
+from tests.made_speech import make_noise, make_tone, silence
+
+RATE = 16000
+OPTIONS = TranscribeOptions()
+TINY = TranscribeOptions(model="whisper-tiny.en", precision="float32", batch_size=4)
+
+
+# ---------------------------------------------------------------------------------------------- given lines
+
+
+def test_given_words_keep_their_own_times_and_get_the_lines_speaker():
+    line = Given(0, 4, "T", text="how are you", words=(Word(0.5, 1, "how"), Word(1, 1.2, "are"), Word(1.2, 2, "you")))
+    words = transcribe(None, [], [line], OPTIONS)
+    assert [(w.start, w.end, w.text, w.speaker) for w in words] == [
+        (0.5, 1, "how", "T"),
+        (1, 1.2, "are", "T"),
+        (1.2, 2, "you", "T"),
+    ]
+
+
+def test_a_line_without_word_times_is_spread_by_characters():
+    words = words_of_lines([Given(10, 20, "C", text="I suppose so.")])
+    assert [w.text for w in words] == ["I", "suppose", "so."]
+    assert [round(w.start, 3) for w in words] == [
+        10,
+        pytest.approx(10 + 20 / 14, abs=1e-3),
+        pytest.approx(17.143, abs=1e-3),
+    ]
+    assert words[-1].end == pytest.approx(20)
+    assert all(w.confidence == 1.0 and w.speaker == "C" for w in words)
+
+
+def test_no_model_is_needed_for_a_given_transcript():
+    assert transcribe_models(OPTIONS, [Given(0, 1, "A", text="hello")]) == ()
+    assert transcribe_models(OPTIONS, [Given(0, 1, "A")]) == transcribe_models(OPTIONS, None) == ("whisper-base",)
+
+
+# ---------------------------------------------------------------------------------------------- chunks
+
+
+@st.composite
+def talk(draw):
+    """Voice activity of up to a few minutes, in order, none overlapping, with the sound's length."""
+    at, activity = draw(st.floats(0, 3)), []
+    for _ in range(draw(st.integers(1, 12))):
+        end = at + draw(st.floats(0.1, 50))
+        activity.append(Activity(round(at, 2), round(end, 2), draw(st.integers(1, 2))))
+        at = end + draw(st.floats(0.02, 12))
+    return activity, round(activity[-1].end + draw(st.floats(0, 2)), 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(talk())
+def test_chunks_cover_all_speech_once_and_fit_what_whisper_hears(case):
+    activity, length_s = case
+    samples = np.zeros(round(length_s * RATE), dtype=np.float32)
+    chunks = pack_chunks(activity, samples, OPTIONS)
+    pieces = [piece for chunk in chunks for piece in chunk.pieces]
+    assert all(chunk.duration_s <= OPTIONS.max_chunk_s + 1e-6 for chunk in chunks)
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(pieces))
+    spoken = [Span(a.start, min(a.end, len(samples) / RATE)) for a in activity]
+    assert all(covered_s(span, pieces) == pytest.approx(span.end - span.start, abs=1e-3) for span in spoken)
+    for piece in pieces:
+        assert covered_s(piece, merge(activity, OPTIONS.bridge_s)) >= piece.end - piece.start - 2 * OPTIONS.pad_s - 1e-6
+    for chunk in chunks:
+        assert len(cut_out(samples, chunk)) <= 30 * RATE
+
+
+def test_a_long_stretch_is_cut_in_its_silence():
+    activity = [Activity(0, 20), Activity(20.4, 25), Activity(25.2, 50)]
+    chunks = pack_chunks(activity, np.zeros(50 * RATE, dtype=np.float32), OPTIONS)
+    assert chunks[0].pieces[0].end == pytest.approx(20.2)
+
+
+def test_a_stretch_without_silence_is_cut_where_it_is_quietest():
+    samples = np.full(40 * RATE, 0.1, dtype=np.float32)
+    samples[22 * RATE : round(22.2 * RATE)] = 0.001
+    chunks = pack_chunks([Activity(0, 40)], samples, OPTIONS)
+    assert chunks[0].pieces[0].end == pytest.approx(22.1, abs=0.06)
+
+
+def test_a_word_lands_where_it_was_said():
+    chunk = Chunk((Span(10, 12), Span(60, 63)))
+    assert place_word(HeardWord(0.5, 1.0, "one", 0.9), chunk) == Word(10.5, 11.0, "one", 0.9)
+    assert place_word(HeardWord(2.5, 3.0, "two", 0.9), chunk) == Word(60.5, 61.0, "two", 0.9)
+    # across the seam: the piece that holds most of it
+    assert place_word(HeardWord(1.9, 2.6, "late", 0.9), chunk) == Word(60.0, 60.6, "late", 0.9)
+    assert place_word(HeardWord(1.2, 2.1, "soon", 0.9), chunk) == Word(11.2, 12.0, "soon", 0.9)
+
+
+# ---------------------------------------------------------------------------------------------- support
+
+
+def test_words_without_voice_activity_are_dropped_and_crossed_ones_doubted():
+    activity = [Activity(0, 2), Activity(2, 3, people=2)]
+    words = [Word(0.5, 1, "yes", 0.8), Word(2.2, 2.8, "right", 0.8), Word(9, 9.5, "you", 0.9)]
+    kept = keep_supported(words, activity, OPTIONS)
+    assert [(w.text, w.confidence) for w in kept] == [("yes", 0.8), ("right", 0.4)]
+
+
+def test_speech_without_words_is_listed():
+    activity = [Activity(0, 5), Activity(8, 12), Activity(20, 20.5)]
+    words = [Word(0.2, 0.5, "so"), Word(0.5, 4.6, "well")]
+    assert find_untranscribed(words, activity) == [Span(8, 12)]
+    assert find_untranscribed([], activity, min_s=0.1) == [Span(0, 5), Span(8, 12), Span(20, 20.5)]
+
+
+# ---------------------------------------------------------------------------------------------- engines
+
+
+def test_an_unknown_engine_names_the_known_ones():
+    with pytest.raises(AttuneError, match="openai_whisper, faster_whisper"):
+        transcribe(Audio(silence(2)[None], RATE), [Activity(0, 1)], None, TranscribeOptions(engine="siri"))
+
+
+def test_a_missing_extra_names_the_install_line(monkeypatch):
+    from pipeline.speech.engines import faster_whisper
+
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    faster_whisper._load_pipeline.cache_clear()
+    with pytest.raises(AttuneError) as caught:
+        transcribe(Audio(silence(2)[None], RATE), [Activity(0, 1)], None, TranscribeOptions(engine="faster_whisper"))
+    assert "pip install" in caught.value.mend
+
+
+def test_no_speech_means_no_words_and_no_model(monkeypatch):
+    monkeypatch.setitem(ENGINES, "openai_whisper", None)
+    assert transcribe(Audio(silence(60)[None], RATE), [], None, OPTIONS) == []
+
+
+def test_frames_are_cut_where_attention_moves_on():
+    score = np.full((3, 50), -1.0)
+    score[0, :20], score[1, 20:23], score[2, 23:] = 1, 1, 1
+    assert whisper_align._best_runs(score).tolist() == [0, 20, 23]
+
+
+@given(st.integers(1, 8), st.integers(8, 40), st.integers(0, 2**32 - 1))
+def test_every_token_gets_frames_in_order(rows, frames, seed):
+    starts = whisper_align._best_runs(np.random.default_rng(seed).normal(size=(rows, frames)))
+    assert starts[0] == 0
+    assert (np.diff(starts) > 0).all()
+    assert starts[-1] < frames
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("language", ["xx", "de"])
+def test_a_language_these_weights_do_not_know_is_refused(language):
+    options = TranscribeOptions(model="whisper-tiny.en", language=language)
+    with pytest.raises(AttuneError, match=language):
+        transcribe(Audio(make_noise(3, -30.0)[None], RATE), [Activity(0, 2)], None, options)
+
+
+@pytest.fixture(scope="module")
+def acted(root):
+    """40 s of an acted session, and where somebody speaks in them."""
+    from pipeline.speech.activity import ActivityOptions, find_activity
+    from pipeline.speech.audio import AudioOptions, decode_recording
+
+    samples = decode_recording(root / "sample_audio" / "acted_session_2.m4a", AudioOptions()).mono[: 40 * RATE]
+    audio = Audio(samples[None], RATE)
+    return audio, find_activity(audio, None, ActivityOptions())
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_search_is_openai_whispers_own(acted, beams):
+    """Float32, without timestamps: token for token what `whisper.decode` gives, chunk by chunk."""
+    import whisper
+
+    from pipeline.speech.engines.openai_whisper import build_rules, build_tokenizer, mel_spectrograms
+    from pipeline.speech.engines.whisper_decode import Listening, decode, encode, load_model
+    from pipeline.speech.engines.whisper_weights import load_whisper
+
+    audio, activity = acted
+    model = load_model("whisper-tiny.en", "float32")
+    chunks = [cut_out(audio.mono, c) for c in pack_chunks(activity, audio.mono, TranscribeOptions(max_chunk_s=12.0))]
+    mel = mel_spectrograms(model, chunks)
+    rules = build_rules(model, build_tokenizer(model, "en"), verbatim=True)
+    ours = decode(model, Listening(model, encode(model, mel)), rules, beams)
+    options = whisper.DecodingOptions(
+        language="en",
+        prompt="um uh hmm er",
+        without_timestamps=True,
+        fp16=False,
+        beam_size=beams if beams > 1 else None,
+    )
+    whole = load_whisper("whisper-tiny.en")
+    theirs = [whisper.decode(whole, one, options) for one in mel]
+    assert [list(d.tokens) for d in ours] == [list(d.tokens) for d in theirs]
+    assert [d.no_speech for d in ours] == pytest.approx([d.no_speech_prob for d in theirs], abs=1e-3)
+
+
+@pytest.mark.models
+def test_both_engines_write_the_same_words(acted):
+    pytest.importorskip("faster_whisper")
+    audio, activity = acted
+    ours, theirs = (
+        transcribe(audio, activity, None, TranscribeOptions(engine, "whisper-tiny.en", precision="float32", beams=1))
+        for engine in ENGINES
+    )
+    assert len(ours) > 40
+    assert [w.text for w in ours] == [w.text for w in theirs]
+    assert np.median([abs(a.start - b.start) for a, b in zip(ours, theirs, strict=True)]) < 0.1
+
+
+@pytest.mark.models
+def test_words_and_times_of_acted_speech(acted, root):
+    """Words as written for the actors, each near where it was spoken; the same again from the same input."""
+    import json
+
+    from pipeline.evaluate.words import score_words, word_time_errors
+
+    audio, activity = acted
+    rows = json.loads((root / "sample_audio" / "acted_session_2.words.json").read_text(encoding="utf-8"))
+    reference = [Word(row["start"], row["end"], row["word"]) for row in rows if row["end"] <= 40]
+    words = transcribe(audio, activity, None, OPTIONS)
+    assert words == transcribe(audio, activity, None, OPTIONS)
+    assert all(a.start <= b.start for a, b in pairwise(words))
+    assert all(0 <= w.start <= w.end <= 40 and 0 <= w.confidence <= 1 for w in words)
+    assert score_words(" ".join(w.text for w in reference), words).wer < 0.15
+    errors = word_time_errors(reference, words)
+    assert np.median(errors) < 0.06
+    assert np.percentile(errors, 95) < 0.3
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("verbatim", [True, False])
+def test_nothing_is_invented_around_a_long_pause(acted, verbatim):
+    """The same talk with 45 s of room tone in its middle gives no word inside the pause."""
+    from pipeline.speech.activity import ActivityOptions, find_activity
+
+    audio, activity = acted
+    cut = next(
+        round((a.end + b.start) / 2 * RATE) for a, b in pairwise(activity) if a.end > 12 and b.start - a.end > 0.3
+    )
+    pause = make_noise(45, -65.0)
+    samples = np.concatenate([audio.mono[:cut], pause, audio.mono[cut : 25 * RATE]])
+    paused = Audio(samples[None], RATE)
+    options = TranscribeOptions(model="whisper-tiny.en", precision="float32", verbatim=verbatim)
+    words = transcribe(paused, find_activity(paused, None, ActivityOptions()), None, options)
+    at = cut / RATE
+    assert not [w.text for w in words if w.end > at + 0.5 and w.start < at + 44.5]
+    assert [w for w in words if w.start > at + 45]
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    "sound",
+    [silence(8), make_noise(8, -55.0), make_tone(50.0, 8, -30.0)],
+    ids=["digital silence", "room", "hum"],
+)
+def test_the_engine_writes_no_loop_even_where_activity_is_wrong(sound):
+    """Told that somebody speaks where nobody does, at most a word or two comes of it, and never a loop."""
+    words = transcribe(Audio(sound[None], RATE), [Activity(0, 8)], None, TINY)
+    assert len(words) <= 6
