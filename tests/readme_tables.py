@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipeline.alliance.catalogue import load_catalogue
 from pipeline.cli import COMMANDS
+from pipeline.commands.evaluate import BENCHMARKS
+from pipeline.exports import WRITERS
 from pipeline.settings_table import list_settings
 from pipeline.steps import STEPS
 
@@ -42,7 +44,26 @@ def markers() -> str:
     return table(["family", "marker", "name", "what it is"], rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"commands": commands, "steps": steps, "settings": settings, "markers": markers}
+def benchmarks() -> str:
+    return table(
+        ["benchmark", "what it measures"], [[f"`attune evaluate {n}`", does] for n, does in BENCHMARKS.items()]
+    )
+
+
+def formats() -> str:
+    return table(
+        ["format", "files"], [[f"`{n}`", ", ".join(f"`{file}`" for file in files)] for n, files in WRITERS.items()]
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "steps": steps,
+    "settings": settings,
+    "markers": markers,
+    "benchmarks": benchmarks,
+    "formats": formats,
+}
 
 
 def written(text: str) -> str:

@@ -5,8 +5,6 @@ import re
 import pytest
 
 from pipeline.cli import COMMANDS, build_parser
-from pipeline.commands.evaluate import BENCHMARKS
-from pipeline.exports import WRITERS
 from pipeline.settings_table import default_toml, list_settings
 from tests import readme_tables
 
@@ -44,11 +42,6 @@ def test_the_default_settings_file_is_toml_that_changes_nothing(tmp_path):
 def test_every_command_named_in_the_readme_exists(readme):
     named = set(re.findall(r"`?attune ([a-z]+)", re.sub(r"attune-store", "", readme)))
     assert named <= set(COMMANDS)
-
-
-def test_every_benchmark_and_format_is_in_the_readme(readme):
-    for name in [*BENCHMARKS, *WRITERS]:
-        assert re.search(rf"\b{name}\b", readme), name
 
 
 def test_every_command_has_help(capsys):
