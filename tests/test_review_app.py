@@ -293,13 +293,14 @@ def test_the_clip_drawn_at_random_looks_like_the_others_until_it_is_judged(page)
     view = json.loads(text)
     assert "audit" not in text
     assert "band" not in text
+    assert "closing off" not in text
     assert len(view["clips"]) == 5
     assert [clip["start"] for clip in view["clips"]] == sorted(clip["start"] for clip in view["clips"])
     assert len({tuple(sorted(clip)) for clip in view["clips"]}) == 1
     assert "audit" not in judge(page, clip=0).json()["told"].get("2", {})
     told = judge(page, clip=AUDIT).json()["told"]
-    assert told["2"] == {"audit": True, "band": ""}
-    assert told["0"] == {"audit": False, "band": "some evidence"}
+    assert told["2"] == {"audit": True, "closest": "", "band": ""}
+    assert told["0"] == {"audit": False, "closest": "playing down / closing off a feeling", "band": "some evidence"}
     assert set(told) == {"0", "2"}
 
 
@@ -317,7 +318,7 @@ def test_the_session_is_laid_out_for_the_page(page):
     assert all(0 <= share <= 1 for pair in view["floor"]["shares"] for share in pair)
     assert view["silences"]
     assert view["media"]["sound"] is False
-    assert view["clips"][0]["closest"] == "playing down / closing off a feeling"
+    assert view["clips"][0]["why"][0] == "answers after 4.2 s; usual 0.9 s"
     assert "nothing crossed" not in json.dumps(page.get(f"/api/sessions/{QUIET}").json()["notes"])
     assert page.get(f"/api/sessions/{QUIET}/judged").json()["notes"] == [
         "nothing crossed the line; this does not mean that there was no rupture"

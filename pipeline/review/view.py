@@ -75,7 +75,6 @@ def _clip(moment: Moment, contents: Contents) -> dict[str, Any]:
         "peak": moment.peak,
         "kind": moment.kind,
         "title": KINDS[moment.kind],
-        "closest": marker_label(moment.marker) if moment.marker else "",
         "why": [one_line(reason) for reason in reasons],
         "against": [one_line(reason) for reason in moment.against],
         "words": moment.words,
@@ -144,12 +143,16 @@ def build_judged(
     return {
         "own": [_judged(v, belongs, notes) for v in own],
         "others": [_judged(v, belongs, {}) for v in others],
-        "told": {
-            str(k): {"audit": shown[k].audit, "band": "" if shown[k].audit else BANDS.get(shown[k].band, "")}
-            for k in told
-        },
+        "told": {str(k): _told(shown[k]) for k in told},
         "notes": [n for n in findings.notes if n.startswith(NOTHING) and audits <= told],
     }
+
+
+def _told(moment: Moment) -> dict[str, Any]:
+    """What would tell the audit clip from the others, or lead a person's judgement, and so comes after it."""
+    if moment.audit:
+        return {"audit": True, "closest": "", "band": ""}
+    return {"audit": False, "closest": marker_label(moment.marker), "band": BANDS.get(moment.band, moment.band)}
 
 
 def _judged(verdict: Verdict, belongs: dict[str, int], notes: dict[str, str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ function heading(item, act) {
     "header",
     {},
     badge(item.sign, item.number, 36),
-    el("div", {}, el("h2", { id: "card-title" }, item.title), el("p", { class: "closest" }, item.closest ? ["closest to: ", el("b", {}, item.closest)] : item.clip === null ? "added by hand" : "")),
+    el("div", {}, el("h2", { id: "card-title" }, item.title), el("p", { class: "closest" }, item.clip === null ? "added by hand" : item.told?.closest ? ["closest to: ", el("b", {}, item.told.closest)] : "")),
     el(
       "button",
       { type: "button", class: "main play", title: "Play from the lead-in (Enter)", "aria-keyshortcuts": "Enter", on: { click: () => act.play(item) } },
@@ -152,9 +152,10 @@ function verdict(item, act) {
         button({ class: value, "aria-pressed": String(given.answer === value), on: { click: () => act.judge({ answer: value }) } }, { name: text, key, iconName: value })),
     ),
     el(
-      "div",
-      { class: "fields" },
-      chips("Kind", "kind", KINDS, true),
+      "details",
+      { class: "more", open: act.detailed, on: { toggle: (event) => act.detail(event.target.open) } },
+      el("summary", {}, "Details", el("span", { class: "quiet" }, summary(given, item))),
+      el("div", { class: "fields" }, chips("Kind", "kind", KINDS, true),
       chips("Clarity", "clarity", CLARITY),
       chips("Significance, 1 to 5", "significance", [1, 2, 3, 4, 5].map((n) => [n, String(n)])),
       el(
@@ -181,10 +182,23 @@ function verdict(item, act) {
         el("h3", {}, el("label", { for: "reason" }, "Why not")),
         el("select", { id: "reason", on: { change: (event) => act.judge({ reject_reason: event.target.value }) } },
           Object.entries(REASONS).map(([value, text]) => el("option", { value, selected: given.reject_reason === value }, text))),
-      ) : null,
+      ) : null),
+      note(item, act),
     ),
-    note(item, act),
   );
+}
+
+/** What the closed details hold. */
+function summary(given, item) {
+  const parts = [
+    KINDS.find(([value]) => value === given.kind)?.[1],
+    CLARITY.find(([value]) => value === given.clarity)?.[1],
+    given.significance ? `significance ${given.significance}` : "",
+    given.start !== item.flagStart || given.end !== item.flagEnd ? `${exact(given.start)} to ${exact(given.end)}` : "",
+    given.reject_reason ? REASONS[given.reject_reason] : "",
+    given.note ? "with a note" : "",
+  ].filter(Boolean);
+  return parts.length ? ` ${parts.join(" · ").toLowerCase()}` : " kind, clarity, significance, in and out, note";
 }
 
 function note(item, act) {

@@ -39,10 +39,10 @@ export const keyTable = (act) => [
 ];
 
 const INSIDE = [
-  ["← → ↑ ↓", "in the transcript: from word to word, from turn to turn; with Shift, several words"],
-  ["F", "in the transcript: put the word right"],
-  ["G", "in the transcript: give the words to the other person; with Shift, the whole turn"],
-  ["?", "these keys"],
+  ["← → ↑ ↓", "from word to word, from turn to turn; with Shift, several words"],
+  ["Enter", "play from the word"],
+  ["F", "put the word right"],
+  ["G", "give it to the other person; with Shift, the whole turn"],
 ];
 const NAMES = { " ": "Space", J: "Shift J", L: "Shift L" };
 
@@ -81,7 +81,7 @@ export function showHelp(act) {
     el(
       "div",
       {},
-      el("div", { class: "help" }, keyTable(act).map(group), el("section", { class: "inside" }, el("dl", {}, INSIDE.map(([keys, does]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, does)])))),
+      el("div", { class: "help" }, keyTable(act).map(group), el("section", {}, el("h3", {}, "In the transcript"), el("dl", {}, INSIDE.map(([keys, does]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, does)])))),
       el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
     ), { wide: true });
 }

@@ -15,6 +15,7 @@ async function show() {
   const page = session ? (at, words) => showSession(at, words, session[1]) : location.hash === "#/agreement" ? showResults : showList;
   leave();
   leave = () => {};
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   try {
     const words = await get("words");
     if (!rater().name) await askRater();

@@ -37,7 +37,7 @@ export class Overview {
       "div",
       { class: "names" },
       el("div", {}, el("b", {}, "Possible ruptures"), this.count),
-      row("Possible repairs", this.view.repairs.length ? String(this.view.repairs.length) : "not seen"),
+      row("Possible repairs", this.view.repairs.length ? String(this.view.repairs.length) : "none"),
       el(
         "div",
         { class: "tall pair" },

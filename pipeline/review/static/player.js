@@ -15,7 +15,7 @@ export class Player {
     this.rate = memory.get("rate", 1);
     this.preRoll = memory.get("preRoll", view.pre_roll_s);
     this.screen = el("div", { class: "screen" });
-    this.node = el("section", { class: "player", "aria-label": "Player" }, this.screen, this.controls());
+    this.node = el("section", { class: view.media.sound ? "player" : "player mute", "aria-label": "Player" }, this.screen, this.controls());
     this.loaded(view.media);
     this.running = false;
   }
@@ -29,7 +29,8 @@ export class Player {
     if (!media.sound) return this.showWaiting("This session comes from a transcript alone: there is nothing to play.");
     if (!media.plays) return this.showWaiting("Making a copy that seeks exactly…");
     if (media.version === this.version) return undefined;
-    const [at, playing] = [this.time, !this.paused];
+    const playing = !this.paused;
+    this.at = this.time;
     this.version = media.version;
     this.media?.pause();
     this.media = el(media.picture ? "video" : "audio", {
@@ -45,7 +46,7 @@ export class Player {
     this.screen.classList.toggle("sound", !media.picture);
     this.media.addEventListener("loadedmetadata", () => {
       this.media.playbackRate = this.rate;
-      this.seek(at, { keepClip: true });
+      this.seek(this.at, { keepClip: true });
       if (playing) this.play();
     }, { once: true });
     return undefined;
@@ -69,7 +70,7 @@ export class Player {
 
   /** How far the copy is, while there is nothing to play. */
   showCopy(job) {
-    if (this.media || !job || !this.waiting) return;
+    if (this.media || !job || !this.waiting || !this.view.media.sound) return;
     if (job.state === "stopped") this.waiting.textContent = job.problem;
     else if (job.says) this.waiting.textContent = `${job.says[0].toUpperCase()}${job.says.slice(1)}… ${Math.round(100 * job.done)} %`;
   }

@@ -31,6 +31,7 @@ class Desk {
     [this.drafts, this.done, this.saving] = [new Map(), [], Promise.resolve()];
     this.everyone = false;
     this.evidence = memory.get("evidence", true);
+    this.detailed = memory.get("detailed", innerHeight >= 820);
     this.hidden = memory.get("blind", false) && !this.flagsSeen && !judged.own.length;
     this.chosenKey = null;
   }
@@ -56,7 +57,7 @@ class Desk {
       this.topHolder,
       this.banner,
       this.overview.node,
-      this.wave.node,
+      this.view.media.sound ? this.wave.node : "",
       el(
         "main",
         {},
@@ -71,7 +72,7 @@ class Desk {
     const first = this.items()[0];
     this.chosenKey = first ? first.key : null;
     this.draw();
-    this.tick(0);
+    this.player.seek(first ? Math.max(0, first.start - this.player.preRoll) : 0);
     this.poll();
   }
 
@@ -161,7 +162,7 @@ class Desk {
         "button",
         { type: "button", class: item === chosen ? "on" : "", "aria-current": item === chosen ? "true" : null, on: { click: () => this.choose(item, { go: true }), dblclick: () => this.play(item) } },
         badge(item.sign, item.number, 26),
-        el("span", { class: "what" }, item.title, el("small", {}, item.closest || "")),
+        el("span", { class: "what" }, item.title, el("small", {}, item.told?.closest || item.why[0] || "")),
         el("span", { class: "when" }, clock(item.start)),
         el("span", { class: `given ${item.verdict?.answer || "none"}`, title: item.verdict ? names[item.verdict.answer] : "not judged yet" }, item.verdict ? [icon(item.verdict.answer, 15), el("span", { class: "unseen" }, names[item.verdict.answer])] : el("span", { class: "unseen" }, "not judged yet")),
       ),
@@ -189,6 +190,8 @@ class Desk {
       seek: (at, play) => { this.player.seek(at); if (play) this.player.play(); },
       judge: (changes) => this.judge(changes),
       jot: (note) => this.drafts.set(chosen.key, { ...this.drafts.get(chosen.key), note }),
+      detailed: this.detailed,
+      detail: (open) => { this.detailed = open; memory.set("detailed", open); },
       note: (note) => { if (note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
       edge: (which) => this.edge(which),
       evidence: (open) => { this.evidence = open; memory.set("evidence", open); },
