@@ -69,6 +69,15 @@ def test_the_audit_clip_comes_last_and_away_from_every_flag():
     assert find(SESSION, audit=True)[1] == found
 
 
+def test_little_talk_needs_more_evidence():
+    """The same evidence, after six turns of the client and after sixty."""
+    few, many = client_turns(6), client_turns(60)
+    seen = [marker(3, 0.3)]
+    options = MomentsOptions(audit=False, stability_runs=0)
+    assert not find_moments(seen, few, None, VOICES, options).moments
+    assert find_moments(seen, many, None, VOICES, options).moments
+
+
 def test_no_client_gives_no_moment_and_a_note():
     turns = [replace(turn, role="therapist") for turn in talk(*SESSION)]
     found = find_moments(

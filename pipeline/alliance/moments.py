@@ -31,6 +31,8 @@ class MomentsOptions:
 
     threshold_withdrawal: float = -1.4  # least log-odds at its peak; chosen with each author in turn left out
     threshold_confrontation: float = -0.8  # the same for confrontation
+    usual_turns: int = 60  # turns of the client that a usual takes; with fewer, thresholds rise
+    scarce: float = 1.0  # how far thresholds rise in a session with hardly a turn
     base: float = -3.5  # log-odds of an ordinary turn: doubtful words pull the evidence back to it
     voice_weight: float = 0.3  # what a turn with an unusual voice adds at full strength
     cap_voice: float = 0.6  # the most that voice can add, so that it never suffices
@@ -66,6 +68,7 @@ def find_moments(
     notes = _notes(turns, voices, markers)
     if not any(turn.role == "client" and turn.words for turn in turns):
         return Findings((), (), tuple(notes))
+    options = _for_length(turns, options)
     course = timing.measure_course(turns)
     repairs = find_repairs(markers, turns, course, load_catalogue(), options.repair_least, options.repair_peak)
     evidence = {family: gather(family, markers, turns, options) for family in FAMILIES}
@@ -78,6 +81,17 @@ def find_moments(
         notes.append("nothing crossed the line; this does not mean that there was no rupture")
     audit = [_audit_clip(turns, linked)] if options.audit else []
     return Findings(tuple(linked + [clip for clip in audit if clip]), tuple(repairs), tuple(notes))
+
+
+def _for_length(turns: Sequence[Turn], options: MomentsOptions) -> MomentsOptions:
+    """The options with thresholds raised where the client has said too little to know what is usual."""
+    said = sum(turn.role == "client" and not turn.backchannel for turn in turns)
+    rise = options.scarce * max(0.0, 1.0 - said / options.usual_turns)
+    return replace(
+        options,
+        threshold_withdrawal=options.threshold_withdrawal + rise,
+        threshold_confrontation=options.threshold_confrontation + rise,
+    )
 
 
 def choose_spans(
