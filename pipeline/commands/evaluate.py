@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ BENCHMARKS: dict[str, str] = {
     "pitch": "pitch against laryngograph references, beside other extractors",
     "timing": "latencies, pauses and talk share against reference turns",
     "moments": "moments, repairs and links on coded scripts",
+    "scale": "sessions an hour, overhead, database and memory of many sessions on 1 and 2 workers",
     "background": "how often anything is flagged in ordinary therapy talk (a csv of coded utterances)",
 }
 
@@ -25,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     made = {name: benchmarks.add_parser(name, help=does) for name, does in BENCHMARKS.items()}
     for name, benchmark in made.items():
+        if name == "scale":
+            benchmark.add_argument("path", nargs="?", type=Path, metavar="FILE", help="a recording; else transcripts")
+            benchmark.add_argument("--sessions", type=int, default=20, metavar="N", help="how many (default: 20)")
+            common.add_json(benchmark)
+            common.add_settings(benchmark)
+            continue
         benchmark.add_argument("path", type=Path, metavar="FILE" if name in ("speed", "background") else "DIR")
         common.add_json(benchmark)
     for name in ("speed", "interviews"):
@@ -41,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not args.path.exists():
+    if args.path is not None and not args.path.exists():
         raise AttuneError(f"there is nothing at {str(args.path)!r}", mend="check the path", code="no-such-file")
     result, text = {
         "speed": _speed,
@@ -50,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         "timing": _timing,
         "moments": _moments,
         "background": _background,
+        "scale": _scale,
     }[args.benchmark](args)
     if args.json:
         common.print_json(result)
@@ -106,3 +115,10 @@ def _background(args: argparse.Namespace) -> tuple[Any, str]:
 
     result = evaluate_background(args.path)
     return result, render_background(result)
+
+
+def _scale(args: argparse.Namespace) -> tuple[Any, str]:
+    from pipeline.evaluate.scale import evaluate_scale, render_scale
+
+    nights = evaluate_scale(args.sessions, args.path, common.read_settings(args.settings), _tell)
+    return [asdict(night) for night in nights], render_scale(nights)

@@ -1,0 +1,262 @@
+"""How a night grows: sessions an hour, what each session and each task costs besides its steps, database and memory.
+
+Transcripts of an invented talk are brought up to date by real worker processes, so that the figures are those of the
+machinery and hardly of the models: with Prefect and without, on one worker and on two. With a recording instead, its
+copies (of the same sound, with other bytes) go the whole way.
+
+Times in seconds by the wall clock, memory in MB of resident set. Linux tells the memory of other processes; elsewhere
+it is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import AttuneError
+from pipeline.session import open_session
+from pipeline.settings import Tables
+from pipeline.steps import STEPS
+from pipeline.store import open_store
+
+SENTENCES = (
+    ("therapist", "How has the week been since we last met?"),
+    ("client", "Busy, mostly. My sister came to stay, and we went to the sea, and it rained every day of it."),
+    ("therapist", "What was that like for you, all of you in one place?"),
+    ("client", "Loud. But I liked having the house full, I did not expect that I would like it so much."),
+    ("therapist", "I would like you to fill in the worksheet every evening this week."),
+    ("client", "I don't see the point of these worksheets, they are not helping me at all."),
+    ("therapist", "I was pushing the worksheet and I missed what you were telling me. How was that?"),
+    ("client", "It felt like school, to be honest. I came to talk about my sister, and I got homework."),
+)
+LENGTHS = (12, 20)  # repetitions of the sentences: 8 to 14 minutes, so that no two sessions in a row are alike
+PLANS = ((1, False), (1, True), (2, True))  # workers, with Prefect
+
+
+@dataclass(frozen=True)
+class Night:
+    """One run over all sessions.
+
+    start_s            until the first step begins: Python, libraries, Prefect's server
+    sessions_per_hour  once everything is loaded, after the first session
+    step_s             own time of the steps of a session, mean
+    overhead_s         what a worker spends on a session besides, mean: files, hashes, receipts, Prefect
+    database_kb        growth of Prefect's database for a session; 0 without Prefect
+    memory_mb          a worker's resident memory after the first, the middle and the last session
+    leak_kb            growth of that memory for a session, least squares over the second half
+    """
+
+    workers: int
+    prefect: bool
+    sessions: int
+    start_s: float
+    seconds: float
+    sessions_per_hour: float
+    step_s: float
+    overhead_s: float
+    overhead_task_ms: float
+    database_kb: float
+    memory_mb: tuple[float, float, float]
+    leak_kb: float
+
+
+def evaluate_scale(
+    sessions: int, recording: Path | None, tables: Tables, tell: Callable[[str], None] = lambda line: None
+) -> list[Night]:
+    """The nights of `PLANS`, each in a new store.
+
+    sessions    how many; at least 4, so that there is a second half
+    recording   repeated with other bytes; transcripts where it is None
+    """
+    if sessions < 4:
+        raise AttuneError(f"{sessions} sessions are too few to see a trend", mend="give 4 or more", code="too-few")
+    nights = []
+    for workers, prefect in PLANS:
+        tell(
+            f"{sessions} sessions on {workers} worker{'s' * (workers > 1)}, {'with' if prefect else 'without'} Prefect"
+        )
+        with tempfile.TemporaryDirectory(prefix="attune-scale-") as scratch, _environment():
+            nights.append(_run(Path(scratch), sessions, recording, tables, workers, prefect))
+    return nights
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """What a run sets in the environment is taken back."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, workers: int, prefect: bool) -> Night:
+    from flows import environment
+    from flows.context import session as find
+    from flows.crew import Audience, Crew
+    from pipeline.night import Job, next_job
+
+    store = scratch / "store"
+    open_store(store)
+    settings = _write_settings(store, tables, recording is None)
+    files = list(write_sessions(scratch / "in", count, recording))
+    jobs = [Job(_open(store, file, recording is None), n) for n, file in enumerate(files)]
+    environment.prepare(store, settings)
+    began, first_step = time.monotonic(), []
+    audience = Audience(on_event=lambda event: first_step.append(time.monotonic()) if not first_step else None)
+    crew = Crew(workers, find, audience, lock_wait_s=60.0, prefect=prefect)
+    done: list[float] = []
+    memory: list[float] = []
+    database: list[int] = []
+    try:
+        while len(done) < len(jobs):
+            while len(crew.busy) < workers and (job := next_job(jobs, 0.0)) is not None:
+                crew.begin(job)
+            for _ in crew.hear(1.0):
+                done.append(time.monotonic())
+                memory.append(resident_mb(crew.workers[0].process.pid) if crew.workers else 0.0)
+                database.append(_size(store / "prefect"))
+    finally:
+        crew.end()
+    stopped = [job for job in jobs if job.state != "made"]
+    if stopped:
+        raise AttuneError(
+            f"{len(stopped)} of {len(jobs)} sessions stopped, the first with {stopped[0].code!r}",
+            mend=stopped[0].mend or "see attune doctor",
+            code="scale-stopped",
+        )
+    return _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database)
+
+
+def _night(
+    jobs: Sequence[Any],
+    workers: int,
+    prefect: bool,
+    start_s: float,
+    began: float,
+    done: Sequence[float],
+    memory: Sequence[float],
+    database: Sequence[int],
+) -> Night:
+    """The figures of a run, from the moments at which its sessions were done."""
+    skipped = min(workers, len(done) - 2)  # each worker's first session loads libraries
+    each_s = (done[-1] - done[skipped - 1]) / (len(done) - skipped)
+    later = sorted(jobs, key=lambda job: job.order)[skipped:]
+    step_s = sum(job.seconds for job in later) / len(later)
+    overhead_s = each_s * workers - step_s
+    tasks = sum(len(job.made) for job in later) / len(later)
+    half = len(memory) // 2
+    return Night(
+        workers=workers,
+        prefect=prefect,
+        sessions=len(jobs),
+        start_s=round(start_s, 2),
+        seconds=round(done[-1] - began, 1),
+        sessions_per_hour=round(3600.0 / each_s, 1),
+        step_s=round(step_s, 3),
+        overhead_s=round(overhead_s, 3),
+        overhead_task_ms=round(1000.0 * overhead_s / tasks, 1),
+        database_kb=round((database[-1] - database[0]) / 1024 / (len(database) - 1), 1),
+        memory_mb=(round(memory[0], 1), round(memory[half], 1), round(memory[-1], 1)),
+        leak_kb=round(1024.0 * slope(memory[half:]), 1),
+    )
+
+
+def slope(values: Sequence[float]) -> float:
+    """Growth from one value to the next, by least squares; 0 for fewer than two."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    middle, mean = (n - 1) / 2, sum(values) / n
+    return sum((i - middle) * (v - mean) for i, v in enumerate(values)) / sum((i - middle) ** 2 for i in range(n))
+
+
+def resident_mb(process: int) -> float:
+    """Resident memory of a process; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("prefect.db*")) if folder.is_dir() else 0
+
+
+# ------------------------------------------------------------------------------------------------ what is run
+
+
+def write_sessions(folder: Path, count: int, recording: Path | None) -> Iterator[Path]:
+    """Files of `count` sessions, no two the same: transcripts, or copies of a recording."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        if recording is None:
+            path = folder / f"{n:05d}.json"
+            path.write_text(json.dumps({"turns": list(_turns(n))}), encoding="utf-8")
+        else:
+            path = copy_recording(recording, folder / f"{n:05d}{recording.suffix.lower()}", n)
+        yield path
+
+
+def _turns(number: int) -> Iterator[dict[str, Any]]:
+    at = number * 0.001  # other bytes, the same talk
+    low, high = LENGTHS
+    for role, text in SENTENCES * (low + number % (high - low + 1)):
+        length = len(text.split()) / 2.7
+        yield {"start": round(at, 3), "end": round(at + length, 3), "speaker": role, "role": role, "text": text}
+        at += length + 0.5
+
+
+def copy_recording(recording: Path, to: Path, number: int) -> Path:
+    """The same sound in other bytes: what follows the end of a media file is played by no program."""
+    shutil.copyfile(recording, to)
+    told = f"{number:08d}".encode()
+    with to.open("ab") as file:
+        file.write((8 + len(told)).to_bytes(4, "big") + b"free" + told)  # a box that mp4 and mov skip
+    return to
+
+
+def _write_settings(store: Path, tables: Tables, transcripts: bool) -> Path:
+    """The settings as a file for the workers; for transcripts without the model that reads meaning."""
+    merged = {name: dict(table) for name, table in tables.items()}
+    if transcripts:
+        merged.setdefault("markers", {}).setdefault("embedder", "none")
+    lines = [
+        f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in table.items()) for name, table in merged.items()
+    ]
+    path = store / "attune.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def _open(store: Path, file: Path, transcript: bool) -> str:
+    return open_session(store, None if transcript else file, [file] if transcript else [], {}).id
+
+
+def render_scale(nights: Sequence[Night]) -> str:
+    """The nights as a table, one line each."""
+    head = (
+        f"{'workers':>7} {'Prefect':>7} {'sessions':>8} {'start s':>8} {'an hour':>8} {'steps s':>8} {'besides s':>9} "
+    )
+    lines = [head + f"{'a task ms':>9} {'db kB':>6} {'memory MB':>20} {'leak kB':>8}"]
+    for n in nights:
+        memory = " -> ".join(f"{mb:.0f}" for mb in n.memory_mb)
+        lines.append(
+            f"{n.workers:>7} {'yes' if n.prefect else 'no':>7} {n.sessions:>8} {n.start_s:>8.1f} "
+            f"{n.sessions_per_hour:>8.0f} {n.step_s:>8.2f} {n.overhead_s:>9.2f} {n.overhead_task_ms:>9.0f} "
+            f"{n.database_kb:>6.0f} {memory:>20} {n.leak_kb:>8.1f}"
+        )
+    lines.append("")
+    lines.append(f"A session has up to {len(STEPS)} steps. Memory: after the first, the middle and the last session;")
+    lines.append("leak: its growth for a session over the second half. db, leak and besides: for one session.")
+    return "\n".join(lines)
