@@ -127,11 +127,12 @@ class Session:
 
     @property
     def problem(self) -> Problem | None:
-        """None too where the file is damaged: a run writes it anew if there still is a problem."""
         try:
             return msgspec.json.decode((self.folder / "problem.json").read_bytes(), type=Problem)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except FileNotFoundError:
             return None
+        except msgspec.DecodeError:
+            return Problem("", "problem-unreadable", "why it stopped cannot be read", "process it again")
 
     def options(self, step: Step) -> Any:
         return options_for(step.name, step.options, self.settings, self.decisions)

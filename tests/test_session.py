@@ -16,6 +16,11 @@ class Options:
     text: str = "hello"
 
 
+@dataclass(frozen=True)
+class Batches:
+    batch_size: int = 16
+
+
 calls = []
 
 
@@ -178,6 +183,75 @@ def test_a_new_run_clears_half_files_and_the_old_problem(made):
     with session.working(made):
         assert not (made.folder / "words.jsonl.part").exists()
         assert made.problem is None
+
+
+def test_a_damaged_problem_is_one_that_a_run_clears(made):
+    run_both(made)
+    (made.folder / "problem.json").write_bytes(b"{")
+    assert made.problem.code == "problem-unreadable"
+    with session.working(made):
+        assert made.problem is None
+
+
+def test_memory_that_runs_out_is_met_with_smaller_batches(made):
+    tried = []
+
+    def hungry(recording, options):
+        tried.append(options.batch_size)
+        if options.batch_size > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+        return [Word(0.0, 1.0, "hello")]
+
+    step = replace(FIRST, make=hungry, options=Batches())
+    assert run_step(made, step) == "made"
+    assert tried == [16, 8, 4, 2]
+    receipt = load_receipt(made, step)
+    assert (receipt.options, receipt.note) == ({"batch_size": 16}, "batch_size 2 for lack of memory")
+    assert run_step(made, step) == "reused", "how a step was run is not what it made"
+
+
+def test_where_a_worker_has_died_batches_begin_at_one(made, monkeypatch):
+    tried = []
+    monkeypatch.setenv(session.SMALL_BATCHES, "1")
+    run_step(made, replace(FIRST, make=lambda r, o: tried.append(o.batch_size) or [], options=Batches()))
+    assert tried == [1]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_so"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried"), True),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), True),
+        (RuntimeError("shapes do not match"), False),
+        (OSError(errno.EIO, "Input/output error"), False),
+    ],
+)
+def test_how_libraries_say_that_memory_ran_out(error, is_so):
+    assert session.is_out_of_memory(error) == is_so
+
+
+def test_a_store_that_went_away_is_not_the_recordings_fault(made, tmp_path):
+    run_both(made)
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(AttuneError) as caught:
+        run_one(made, FIRST)
+    assert caught.value.code == "store-unreachable"
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_share_that_does_not_answer_is_told_from_a_damaged_artefact(made, monkeypatch):
+    run_both(made)
+
+    def refuse(path):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setitem(formats._READERS, ".jsonl", refuse)
+    (made.folder / "loud.json").unlink()
+    with pytest.raises(AttuneError) as caught:
+        run_one(made, SECOND)
+    assert caught.value.code == "store-unreachable"
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, "no-such-file"), (b"", "empty-file")])
