@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Role = Literal["therapist", "client", "other"]
 Kind = Literal["withdrawal", "confrontation", "repair"]
 Modality = Literal["text", "timing", "voice"]
+DOUBTFUL = 0.6  # speech below this confidence may be the other person's, and words below it feed no marker
 
 
 class AttuneError(Exception):
@@ -112,7 +113,8 @@ class Activity:
 class Word:
     """One word as spoken, punctuation attached.
 
-    confidence  0 to 1, the recogniser's own; 1.0 for a word that a person wrote
+    confidence  0 to 1, the recogniser's own; 1.0 for a word that a person wrote. In a turn, never above the confidence
+                of the speech it lies in: a word that may be the other person's is as doubtful as a misheard one
     speaker     only where the engine knows it at birth (a given transcript, one channel per person); otherwise None
     """
 
@@ -125,11 +127,22 @@ class Word:
 
 @dataclass(frozen=True)
 class Speech:
-    """A stretch in which one anonymous speaker talks, as the diarizer heard it. Two may overlap."""
+    """A stretch in which one anonymous speaker talks, as the diarizer heard it. Two may overlap.
+
+    confidence  0 to 1, how clearly the voice is this speaker's rather than another's: 1.0 for an ordinary stretch, 0.0
+                where it sounds as much or more like another; no probability. 1.0 too where a person named the speaker,
+                where a channel is a person, and where the engine does not tell
+    """
 
     start: float
     end: float
     speaker: str
+    confidence: float = 1.0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether this may well be the other person."""
+        return self.confidence < DOUBTFUL
 
 
 @dataclass(frozen=True)

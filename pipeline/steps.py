@@ -105,6 +105,7 @@ SPEECH = Step(
     reads=(AUDIO, ACTIVITY, GIVEN),
     make=diarize,
     options=DiarizeOptions(),
+    version=2,
     models=diarize_models,
     cpu_per_audio_s=0.022,
 )
@@ -115,6 +116,7 @@ VOICES = Step(
     reads=(WORDS, SPEECH, GIVEN),
     make=assign_roles,
     options=VoicesOptions(),
+    version=2,
 )
 TURNS = Step(
     name="turns",
@@ -123,6 +125,7 @@ TURNS = Step(
     reads=(WORDS, SPEECH, VOICES),
     make=build_turns,
     options=TurnsOptions(),
+    version=2,
 )
 FRAMES = Step(
     name="frames",

@@ -20,6 +20,7 @@ from pipeline.speech.diarize import (
     diarize,
     diarize_models,
     learn_voices,
+    measure_clarity,
     smooth,
 )
 from pipeline.speech.engines import channels
@@ -136,6 +137,53 @@ def test_overlap_is_kept_as_speech_of_two():
     assert sum(overlap_s(a, b) for a in speech for b in speech if a.speaker < b.speaker) == pytest.approx(0.2, abs=0.11)
     alone = build_speech(steps, path, np.zeros((20, 2)), [])
     assert [(s.start, s.end) for s in alone] == [(0.0, pytest.approx(1.0)), (pytest.approx(1.0), 2.0)]
+
+
+def evidence_of(*probabilities: float) -> np.ndarray:
+    """Evidence for voice 0, one probability a step."""
+    own = np.array(probabilities)
+    return np.log(np.stack([own, 1 - own], axis=1))
+
+
+def test_a_clear_voice_has_full_confidence_and_a_doubtful_middle_is_a_stretch_of_its_own():
+    steps = steps_of((0.0, 6.0))
+    evidence = evidence_of(*[0.95] * 20, *[0.55] * 20, *[0.95] * 20)
+    speech = build_speech(steps, [0] * 60, evidence, [])
+    assert [s.doubtful for s in speech] == [False, True, False]
+    assert speech[0].confidence > 0.9
+    assert speech[1].confidence < 0.4
+    assert [s.end for s in speech[:-1]] == [s.start for s in speech[1:]]
+    assert (speech[1].start, speech[1].end) == (pytest.approx(2.0, abs=0.3), pytest.approx(4.0, abs=0.3))
+
+
+def test_a_step_beside_a_change_of_speaker_is_less_clear_than_one_inside():
+    clarity = measure_clarity(steps_of((0.0, 4.0)), [0] * 20 + [1] * 20, evidence_of(*[0.95] * 20, *[0.05] * 20))
+    assert clarity[5] == clarity[34] == 1.0
+    assert clarity[19] < 0.6
+    assert clarity[20] < 0.6
+
+
+def test_a_voice_kept_against_the_evidence_has_no_confidence():
+    assert measure_clarity(steps_of((0.0, 1.0)), [0] * 10, evidence_of(*[0.3] * 10)).max() == 0.0
+
+
+def test_among_three_voices_the_next_likeliest_counts():
+    evidence = np.log(np.tile([0.45, 0.1, 0.45], (10, 1)))
+    assert measure_clarity(steps_of((0.0, 1.0)), [0] * 10, evidence).max() == 0.0
+    assert measure_clarity(steps_of((0.0, 1.0)), [1] * 10, evidence).max() == 0.0
+
+
+def test_the_second_voice_of_an_overlap_is_doubtful_and_does_not_double_its_own_speech():
+    steps = steps_of((0.0, 4.0))
+    speech = build_speech(
+        steps, [0] * 20 + [1] * 20, evidence_of(*[0.95] * 20, *[0.05] * 20), [Activity(0.0, 4.0), Activity(1.0, 1.8, 2)]
+    )
+    second = [s for s in speech if s.speaker == "1" and s.start < 1.9]
+    assert [(s.start, s.end) for s in second] == [(1.0, 1.8)]
+    assert all(s.doubtful for s in second)
+    for name in "01":
+        own = sorted((s for s in speech if s.speaker == name), key=lambda s: s.start)
+        assert all(a.end <= b.start for a, b in pairwise(own))
 
 
 # ------------------------------------------------------------------------------------------ given speakers, odd input

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pipeline import formats
-from pipeline.records import AttuneError, Audio, Findings, Given, Repair, Turn, Word
+from pipeline.records import AttuneError, Audio, Findings, Given, Repair, Speech, Turn, Word
 
 WORDS = [Word(0.0, 0.5, "naïve <b>"), Word(0.5, 1.0, "“so”", 0.4, "S1")]
 
@@ -18,6 +18,12 @@ def test_records_come_back_as_they_were(tmp_path):
     assert kept(tmp_path, "words.jsonl", WORDS) == WORDS
     assert kept(tmp_path, "turns.jsonl", turns) == turns
     assert kept(tmp_path, "given.jsonl", [Given(0.0, 1.0, words=tuple(WORDS))])[0].words == tuple(WORDS)
+
+
+def test_speech_written_before_it_had_a_confidence_still_loads(tmp_path):
+    (tmp_path / "speech.jsonl").write_bytes(b'{"start":0.0,"end":1.5,"speaker":"speaker_1"}\n')
+    assert formats.load(tmp_path / "speech.jsonl") == [Speech(0.0, 1.5, "speaker_1", 1.0)]
+    assert kept(tmp_path, "speech.jsonl", [Speech(0.0, 1.5, "a", 0.25)]) == [Speech(0.0, 1.5, "a", 0.25)]
 
 
 def test_findings_come_back_as_they_were(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.intervals import merge
 from pipeline.records import Speech, Voice, Word
-from pipeline.speech.turns import UNKNOWN, TurnsOptions, attribute_words, build_turns, tighten
+from pipeline.speech.turns import UNKNOWN, TurnsOptions, attribute_words, build_turns, limit_confidence, tighten
 
 OPTIONS = TurnsOptions()
 VOICES = [Voice(0, 99, "a", "therapist", 0.9, ""), Voice(0, 99, "b", "client", 0.9, "")]
@@ -48,6 +48,19 @@ def test_a_blip_of_the_other_inside_a_phrase_is_no_change_of_speaker():
 def test_a_word_outside_all_speech_goes_to_the_nearest():
     words = [Word(3.2, 3.4, "mm")]
     assert attribute_words(words, [Speech(0.0, 1.0, "a"), Speech(3.5, 4.0, "b")])[0].speaker == "b"
+
+
+def test_a_word_is_never_surer_than_the_speech_it_lies_in():
+    speech = [Speech(0, 1, "a"), Speech(1, 2, "a", 0.4), Speech(2, 3, "a", 0.9), Speech(1, 3, "b")]
+    words = [Word(t, t + 0.4, "word", 0.8, "a") for t in (0.3, 1.3, 2.3, 1.8, 7.0)] + [Word(1.3, 1.7, "mm", 0.8, "b")]
+    limited = [word.confidence for word in limit_confidence(words, speech)]
+    assert limited == [0.8, 0.4, 0.8, 0.65, 0.8, 0.8]
+
+
+def test_turns_carry_the_doubt_of_their_speech():
+    words = say("how are you", 0.0) + say("fine thanks", 2.0)
+    turns = build_turns(words, [Speech(0.0, 1.0, "a"), Speech(2.0, 3.0, "b", 0.3)], VOICES, OPTIONS)
+    assert [word.confidence for turn in turns for word in turn.words] == [1.0, 1.0, 1.0, 0.3, 0.3]
 
 
 def test_the_silence_before_a_word_is_cut_off_and_its_times_stay_inside_it():

@@ -38,6 +38,18 @@ def test_words_without_a_speaker_are_taken_from_the_speech():
     assert roles(assign_roles(words, speech, None, OPTIONS)) == {"s1": "therapist", "s2": "client"}
 
 
+def test_voices_too_alike_ask_for_a_person():
+    words = [Word(w.start, w.end, w.text) for w in talk(("x", ASKS), ("y", TELLS))]
+    change = len(ASKS.split()) / 2
+    clear = [Speech(0, change, "s1"), Speech(change, 100, "s2")]
+    alike = [Speech(0, change, "s1", 0.3), Speech(change, 100, "s2")]
+    assert all(voice.confidence > 0.75 for voice in assign_roles(words, clear, None, OPTIONS))
+    voices = assign_roles(words, alike, None, OPTIONS)
+    assert roles(voices) == {"s1": "therapist", "s2": "client"}
+    assert all(voice.confidence <= UNSURE for voice in voices)
+    assert all(f"sound alike: {change / 100:.0%} of the speech" in voice.why for voice in voices)
+
+
 def test_curly_apostrophes_and_contractions_count():
     assert (measure_style("You’re sure I’ve told you?").you, measure_style("I’m, I'd, i").i) == (2, 3)
 

@@ -10,12 +10,12 @@ turns of three words or fewer go to the wrong person.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipeline.intervals import HasTimes, Span, merge, overlap_s, total_s
-from pipeline.records import Activity, AttuneError, Audio, Given, Speech
+from pipeline.intervals import HasTimes, Span, gaps, merge, overlap_s, total_s
+from pipeline.records import DOUBTFUL, Activity, AttuneError, Audio, Given, Speech
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,11 @@ STEP_S = 0.1  # the second pass decides this often
 FINE_WINDOW_S = 0.4  # what the second pass hears around each step; with 0.6 more short replies are swallowed
 SHARPNESS = 10.0  # scale of unit-length embeddings for the second pass's logistic regression
 REGULARISATION = 0.01  # its C; 0.001 to 0.1 give the same words
+CLEAR = 1.7  # log-odds for a voice at which its speech is as clear as any; the median of rightly given words is 2.3-2.9
+CLEAR_WITHIN_S = 0.4  # heard this far to both sides, so that a step beside a change of speaker is less clear.
+# With both, words below DOUBTFUL are 13 of 26 wrongly and 1.4 % of rightly given ones (five interviews, two acted
+# sessions); within 0.2 s 9 of 26 and 1.6 %
+BOTH_AT_ONCE = 0.5  # confidence of the second voice where two speak at once: the two are heard as one sound
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def diarize(
     given     lines of a transcript or speaker file; where any names a speaker, the speakers are taken from there
     returns   stretches in order of start; two may overlap. Speakers are "speaker_1", "speaker_2" ... in the order in
               which they are first heard, or named as in `given`. No more than `options.speakers`, fewer where voices
-              are the same; empty where nobody speaks.
+              are the same; empty where nobody speaks. The default engine cuts a stretch where its voice becomes
+              doubtful or clear again.
     raises    AttuneError for an unknown engine or a number of speakers below 1
     """
     _check_options(options)
@@ -106,7 +112,7 @@ def _in_order(speech: Sequence[Speech]) -> list[Speech]:
     """Sorted, with the speakers renamed in the order in which they are first heard."""
     ordered = sorted(speech, key=lambda s: (s.start, s.end, s.speaker))
     names = {old: f"speaker_{i}" for i, old in enumerate(dict.fromkeys(s.speaker for s in ordered), start=1)}
-    return [Speech(s.start, s.end, names[s.speaker]) for s in ordered]
+    return [replace(s, speaker=names[s.speaker]) for s in ordered]
 
 
 def _by_embeddings(audio: Audio, activity: Sequence[Activity], options: DiarizeOptions) -> list[Speech]:
@@ -216,24 +222,51 @@ def smooth(steps: Sequence[Span], evidence: np.ndarray, options: DiarizeOptions)
     return path[::-1]
 
 
+def measure_clarity(steps: Sequence[Span], path: Sequence[int], evidence: np.ndarray) -> np.ndarray:
+    """How clearly each step is the voice it was given to: (steps,), 0 to 1.
+
+    The log-odds of that voice over the next likeliest, averaged `CLEAR_WITHIN_S` to both sides, in units of `CLEAR`.
+    """
+    import numpy as np
+
+    middle = np.array([(step.start + step.end) / 2 for step in steps])
+    first = np.searchsorted(middle, middle - CLEAR_WITHIN_S)
+    last = np.searchsorted(middle, middle + CLEAR_WITHIN_S, side="right")
+    total = np.concatenate([np.zeros((1, evidence.shape[1])), np.cumsum(evidence, axis=0)])
+    around = (total[last] - total[first]) / (last - first)[:, None]
+    own = np.arange(len(path)), np.asarray(path)
+    others = around.copy()
+    others[own] = -np.inf
+    return np.clip((around[own] - others.max(1)) / CLEAR, 0.0, 1.0)
+
+
 def build_speech(
     steps: Sequence[Span], path: Sequence[int], evidence: np.ndarray, activity: Sequence[Activity]
 ) -> list[Speech]:
-    """Steps in a row of one voice as one stretch; where two speak at once, the next likeliest voice as well."""
-    speech = [
-        Speech(span.start, span.end, str(voice))
-        for voice in sorted(set(path))
-        for span in merge(step for step, label in zip(steps, path, strict=True) if label == voice)
-    ]
+    """Steps in a row of one voice as one stretch; where two speak at once, the next likeliest voice as well.
+
+    A stretch ends too where the voice becomes doubtful or clear again.
+    """
+    clarity = measure_clarity(steps, path, evidence)
+    speech: list[Speech] = []
+    first = 0
+    for i in range(1, len(steps) + 1):
+        if i == len(steps) or _parts(steps, path, clarity, i):
+            mean = round(float(clarity[first:i].mean()), 3)
+            speech.append(Speech(steps[first].start, steps[i - 1].end, str(path[first]), mean))
+            first = i
     for both in (a for a in activity if a.people > 1):
         inside = [i for i, step in enumerate(steps) if overlap_s(step, both) > 0]
-        second = _second_voice(evidence[inside], [path[i] for i in inside])
-        speech.append(Speech(both.start, both.end, str(second)))
-    return [
-        Speech(span.start, span.end, voice)
-        for voice, own in groupby(sorted(speech, key=lambda s: s.speaker), key=lambda s: s.speaker)
-        for span in merge(list(own))
-    ]
+        second = str(_second_voice(evidence[inside], [path[i] for i in inside]))
+        own = [s for s in speech if s.speaker == second]
+        speech += [Speech(span.start, span.end, second, BOTH_AT_ONCE) for span in gaps(own, both)]
+    return speech
+
+
+def _parts(steps: Sequence[Span], path: Sequence[int], clarity: np.ndarray, i: int) -> bool:
+    """Whether step `i` begins another stretch than the step before it is in."""
+    doubt_changes = (clarity[i] < DOUBTFUL) != (clarity[i - 1] < DOUBTFUL)
+    return path[i] != path[i - 1] or steps[i].start > steps[i - 1].end or bool(doubt_changes)
 
 
 def _second_voice(evidence: np.ndarray, path: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ their own and do not break the other's turn, so turns may overlap in time. Every
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, takewhile
@@ -85,6 +85,27 @@ def tighten(word: Word, heard: Sequence[Span]) -> Word:
     return replace(word, start=max(late.start, best.start), end=min(late.end, best.end))
 
 
+def limit_confidence(words: Sequence[Word], speech: Sequence[Speech]) -> list[Word]:
+    """The words, each with at most the confidence of its own speaker's speech there (mean over the time they share).
+
+    A word outside its speaker's speech keeps its confidence.
+    """
+    doubted = {s.speaker for s in speech if s.confidence < 1.0}
+    own = {name: sorted((s for s in speech if s.speaker == name), key=lambda s: s.start) for name in doubted}
+    return [_limited(word, own[word.speaker]) if word.speaker in doubted else word for word in words]
+
+
+def _limited(word: Word, own: Sequence[Speech]) -> Word:
+    """The word, with the confidence of its speaker's own stretches where that is lower; these do not overlap."""
+    last = bisect_left(own, word.end, key=lambda s: s.start)
+    near = own[bisect_right(own, word.start, key=lambda s: s.end) : last]
+    total = sum(overlap_s(s, word) for s in near)
+    if not total:
+        return word
+    mean = sum(overlap_s(s, word) * s.confidence for s in near) / total
+    return word if mean >= word.confidence else replace(word, confidence=round(mean, 3))
+
+
 def _disagreement(words: Sequence[Word], speech: Sequence[Speech], names: Sequence[str]) -> list[list[float]]:
     """Seconds of each word in which somebody speaks but not this speaker; in the order of `names`."""
     ordered = sorted(speech, key=lambda s: s.start)
@@ -138,11 +159,12 @@ def build_turns(words: list[Word], speech: list[Speech], voices: list[Voice], op
 
     words    any order; a word's own speaker, where it has one, is kept
     voices   roles by speaker; a speaker without a voice has the role "other"
-    returns  turns in order of start, each with its words in order of start, no word lost or doubled.
+    returns  turns in order of start, each with its words in order of start, no word lost or doubled. A word is never
+             surer than the speech it lies in.
              A turn runs from its first word's start to its last word's end; turns of two people may overlap.
     """
     roles = {voice.speaker: voice.role for voice in voices}
-    runs = _runs(attribute_words(words, speech, options), options.own_silence_s)
+    runs = _runs(limit_confidence(attribute_words(words, speech, options), speech), options.own_silence_s)
     listening = [_is_backchannel(runs, i, options) for i in range(len(runs))]
     turns: list[_Open] = []
     last: dict[str, tuple[int, _Open]] = {}  # each speaker's latest run and the turn it is in

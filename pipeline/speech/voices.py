@@ -25,7 +25,11 @@ QUESTION_PRIOR_WORDS = 20  # words added to each rate, so that a few words decid
 STEEPNESS = 1.7  # log-odds of being right for each unit of the difference; AnnoMI's closest right call, 0.5, gets 0.70
 ENOUGH_WORDS = 20  # below this a speaker has not said enough to be sure of: confidence is at most UNSURE
 UNSURE = 0.6
+ALIKE_SHARE = 0.1  # of their speech doubtful makes two voices alike; 0.02 to 0.04 over five interviews and two acted
+# sessions, the two interviews with similar voices (cosine 0.62 and 0.49) at 0.04
 NAMES = {"therapist": "the therapist", "client": "the client", "other": "somebody else"}
+
+Stated = tuple[Role, float, str]  # a role, its confidence, and why
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def assign_roles(
     words    in order of start; those without a speaker get the one whose speech covers them
     given    lines that may state roles; a stated role is certain
     returns  one voice a speaker: at most one therapist and one client, the rest "other" where the roles are measured.
-             The two who talk longest are measured. A lone speaker is taken for the client, unsure: there is nobody
-             to compare with. No speaker, no voice.
+             The two who talk longest are measured; where much of their speech may be either's, their roles are unsure.
+             A lone speaker is taken for the client, unsure: there is nobody to compare with. No speaker, no voice.
     """
     said: dict[str, list[Word]] = defaultdict(list)
     for word in attribute_words(words, speech):
@@ -92,7 +96,7 @@ def _spans(speech: Sequence[Speech], said: dict[str, list[Word]]) -> dict[str, t
     return spans
 
 
-def _stated_roles(given: Sequence[Given], heard: dict[str, tuple[float, float]]) -> dict[str, tuple[Role, float, str]]:
+def _stated_roles(given: Sequence[Given], heard: dict[str, tuple[float, float]]) -> dict[str, Stated]:
     """The role most lines of a speaker state, where any does."""
     votes: dict[str, Counter] = defaultdict(Counter)
     for line in given:
@@ -109,8 +113,8 @@ def _measured_roles(
     heard: dict[str, tuple[float, float]],
     said: dict[str, list[Word]],
     speech: Sequence[Speech],
-    stated: dict[str, tuple[Role, float, str]],
-) -> dict[str, tuple[Role, float, str]]:
+    stated: dict[str, Stated],
+) -> dict[str, Stated]:
     """Therapist and client among the speakers whose role is not stated."""
     known = {role: s for s, (role, _, _) in stated.items() if role != "other"}
     if known:
@@ -123,7 +127,7 @@ def _measured_roles(
         return {pair[0]: ("client", 0.5, "Only one voice is heard, so there is nobody to compare it with.")}
     if not pair:
         return {}
-    return _compare(*sorted(pair, key=lambda s: heard[s]), said)
+    return _doubted(_compare(*sorted(pair, key=lambda s: heard[s]), said), speech)
 
 
 def _by_talk(speakers: Sequence[str], said: dict[str, list[Word]], speech: Sequence[Speech]) -> list[str]:
@@ -132,7 +136,7 @@ def _by_talk(speakers: Sequence[str], said: dict[str, list[Word]], speech: Seque
     return sorted(speakers, key=lambda s: (-len(said.get(s, ())), -talk[s], s))
 
 
-def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, tuple[Role, float, str]]:
+def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, Stated]:
     styles = {s: measure_style(" ".join(word.text for word in said.get(s, ()))) for s in (first, second)}
     evidence = therapist_evidence(styles[first], styles[second])
     therapist, client = (first, second) if evidence > 0 else (second, first)
@@ -147,6 +151,16 @@ def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, 
     }
 
 
+def _doubted(roles: dict[str, Stated], speech: Sequence[Speech]) -> dict[str, Stated]:
+    """The roles, unsure where the voices are too alike to tell apart: the words of each may be the other's."""
+    heard = [s for s in speech if s.speaker in roles]
+    share = sum(s.end - s.start for s in heard if s.doubtful) / max(sum(s.end - s.start for s in heard), 1e-9)
+    if share < ALIKE_SHARE:
+        return roles
+    doubt = f" The two voices sound alike: {share:.0%} of the speech may be either's."
+    return {s: (role, min(confidence, UNSURE), why + doubt) for s, (role, confidence, why) in roles.items()}
+
+
 def _why(own: Style, other: Style) -> str:
     return (
         f'Says "you" {own.you} and "I" {own.i} times, the other voice {other.you} and {other.i}; '
@@ -154,6 +168,6 @@ def _why(own: Style, other: Style) -> str:
     )
 
 
-def _swapped(role: Role) -> tuple[Role, float, str]:
+def _swapped(role: Role) -> Stated:
     turned: dict[str, Role] = {"therapist": "client", "client": "therapist"}
     return turned.get(role, role), 1.0, "A person has decided the roles of this session."
