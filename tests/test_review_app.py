@@ -285,6 +285,17 @@ def test_a_session_that_stopped_says_why(page):
     assert answer.json() == {"problem": "the recording holds no sound", "mend": "record again with a microphone"}
 
 
+def test_a_session_whose_last_run_stopped_is_still_shown(page, store):
+    problem = store / "sessions" / STOPPED / "problem.json"
+    shutil.copy(problem, store / "sessions" / LONG / "problem.json")
+    assert page.get(f"/api/sessions/{LONG}").json()["problem"] == [
+        "the recording holds no sound",
+        "record again with a microphone",
+    ]
+    row = next(row for row in page.get("/api/sessions").json()["sessions"] if row["id"] == LONG)
+    assert (row["state"], row["clips"], row["problem"][1]) == ("ready", 5, "record again with a microphone")
+
+
 # ----------------------------------------------------------------------------------------------- one session
 
 

@@ -103,7 +103,7 @@ def test_a_job_that_goes_wrong_says_so_without_telling_what_it_read():
 
     jobs.start("a", known)
     jobs.start("b", unknown)
-    jobs._worker.shutdown(wait=True)
+    jobs.wait()
     assert jobs.of("a").problem == "the disk that holds the store is full. make room."
     assert jobs.of("b").problem == "It stopped unexpectedly (RuntimeError)."
     assert jobs.of("c") is None
@@ -112,6 +112,6 @@ def test_a_job_that_goes_wrong_says_so_without_telling_what_it_read():
 def test_what_waits_is_not_asked_for_twice():
     jobs, ran = Jobs(), []
     jobs.start("a", lambda tell: (tell(0.5, "half"), ran.append(1)))
-    jobs._worker.shutdown(wait=True)
+    jobs.wait()
     assert ran == [1]
     assert (jobs.of("a").state, jobs.of("a").done, jobs.of("a").says) == ("done", 1.0, "half")

@@ -161,12 +161,16 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
 
 
 def check_ready(session: Session) -> None:
-    """Raises AttuneError, with the reason where one is known, for a session without moments."""
+    """Raises AttuneError, with the reason where one is known, for a session without moments.
+
+    One that has moments is shown although its last run stopped: what was made before still stands.
+    """
+    if (session.folder / MOMENTS.makes[0]).is_file():
+        return
     problem = session.problem
     if problem:
         raise AttuneError(problem.message.splitlines()[0], mend=problem.mend, code="session-stopped")
-    if not (session.folder / MOMENTS.makes[0]).is_file():
-        raise AttuneError("the session is not ready", mend="wait until it is processed", code="session-not-ready")
+    raise AttuneError("the session is not ready", mend="wait until it is processed", code="session-not-ready")
 
 
 def load_contents(session: Session) -> Contents:
@@ -184,12 +188,12 @@ def _table(session: Session, name: str) -> Any:
 
 def _session(session: Session) -> dict[str, Any]:
     swapped, corrections = decisions.load_decisions(session.folder)
-    ends = load_end(session)
     return {
         "id": session.id,
         "date": recorded_at(session),
-        "end_s": ends,
+        "end_s": load_end(session),
         "media": _media(session),
+        "problem": [session.problem.message.splitlines()[0], session.problem.mend] if session.problem else None,
         "swapped": swapped,
         "corrections": len(corrections),
         "doubt_below": session.options(EXPORTS).doubt_below,

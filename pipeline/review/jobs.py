@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Lock
+from queue import Queue
+from threading import Lock, Thread
 from typing import Literal
 
 from pipeline.records import AttuneError
@@ -32,27 +32,37 @@ class Job:
 
 
 class Jobs:
-    """At most one job at a time and one a key: asking for what runs or waits already changes nothing."""
+    """At most one job at a time and one a key: asking for what runs or waits already changes nothing.
+
+    The worker ends with the program, in the middle of a job if need be: all work here is written beside and renamed.
+    """
 
     def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="attune-review")
+        self._queue: Queue[tuple[str, Callable[[Tell], None]]] = Queue()
         self._jobs: dict[str, Job] = {}
         self._lock = Lock()
+        Thread(target=self._work, name="attune-review", daemon=True).start()
 
     def start(self, key: str, work: Callable[[Tell], None], says: str = "") -> None:
         with self._lock:
             if self._jobs.get(key, Job("done")).state in ("waiting", "running"):
                 return
             self._jobs[key] = Job("waiting", says=says)
-        self._worker.submit(self._run, key, work)
+        self._queue.put((key, work))
 
     def of(self, key: str) -> Job | None:
         with self._lock:
             return self._jobs.get(key)
 
-    def close(self) -> None:
-        """Let the running job end and drop those that wait."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+    def wait(self) -> None:
+        """Until every job has ended."""
+        self._queue.join()
+
+    def _work(self) -> None:
+        while True:
+            key, work = self._queue.get()
+            self._run(key, work)
+            self._queue.task_done()
 
     def _run(self, key: str, work: Callable[[Tell], None]) -> None:
         self._set(key, state="running")

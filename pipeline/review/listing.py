@@ -39,9 +39,9 @@ def _row(store: Path, key: str, settings: Tables, verdicts: list[Verdict], rater
         row["decided"] = _decided(session)
         problem = session.problem
         if problem:
-            return row | {"state": "stopped", "problem": [problem.message.splitlines()[0], problem.mend]}
+            row |= {"state": "stopped", "problem": [problem.message.splitlines()[0], problem.mend]}
         if not (session.folder / MOMENTS.makes[0]).is_file():
-            return row | {"state": "unfinished"}
+            return row if problem else row | {"state": "unfinished"}
         return row | _progress(session.load(MOMENTS), verdicts, rater)
     except AttuneError as error:
         return row | {"state": "unreadable", "problem": [str(error).splitlines()[0], error.mend]}
@@ -67,6 +67,7 @@ def _progress(findings: Findings, verdicts: list[Verdict], rater: str) -> dict[s
     shown = clips(findings)
     own = [v for v in verdicts if v.rater == rater and v.rater_role != "consensus"]
     return {
+        "state": "ready",
         "clips": len(shown),
         "judged": len(set(attach(own, shown).values())),
         "notes": [note for note in findings.notes if not note.startswith(NOTHING)],

@@ -65,7 +65,9 @@ class Desk:
     def __init__(self, browser, store: Path, width: int = 1440) -> None:
         self.store = store
         self.process = start("review", "--store", store, "--no-browser")
-        self.address = re.search(r"http://\S+", self.process.stdout.readline()).group()
+        said = self.process.stdout.readline()
+        assert "http://" in said, self.process.communicate(timeout=10)[1]
+        self.address = re.search(r"http://\S+", said).group()
         self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
         self.asked, self.said = [], []
         self.context.on("request", lambda request: self.asked.append(request.url))
@@ -373,6 +375,16 @@ def test_a_swap_is_made_again_and_the_place_is_kept(browser, tmp_path):
         desk.page.wait_for_timeout(300)
         [correction] = load_decisions(opened.folder)[1]
         assert (correction.kind, correction.text) == ("words", "other")
+        desk.page.wait_for_selector(".banner", state="hidden")
+        desk.page.locator(".transcript .w").nth(3).click()
+        desk.keys("Shift+G")
+        desk.page.wait_for_timeout(300)
+        given = load_decisions(opened.folder)[1][-1]
+        assert (given.kind, given.of) == ("role", {"therapist": "client", "client": "therapist"}[given.role])
+        desk.page.wait_for_selector(".banner", state="hidden")
+        desk.keys("Escape", "z", "z")
+        desk.page.wait_for_timeout(300)
+        assert load_decisions(opened.folder) == (True, [])
         assert desk.said == []
     finally:
         desk.close()

@@ -206,7 +206,7 @@ function note(item, act) {
   field.value = item.draft.note;
   const grow = () => { field.style.height = "auto"; field.style.height = `${Math.min(120, field.scrollHeight + 2)}px`; };
   field.addEventListener("input", () => { grow(); act.jot(field.value); });
-  field.addEventListener("change", () => act.note(field.value));
+  field.addEventListener("blur", () => act.note(field.value)); // "change" would miss what was typed before a redraw
   field.addEventListener("keydown", (event) => { if (event.key === "Escape") field.blur(); });
   requestAnimationFrame(grow);
   return el("p", { class: "note" }, field);

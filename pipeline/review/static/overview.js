@@ -44,7 +44,7 @@ export class Overview {
         el("div", {}, el("b", {}, "Therapist"), el("span", {}, share === null ? "not heard" : `${share} %`)),
         el("div", {}, el("b", {}, "Client"), el("span", {}, share === null ? "" : `${100 - share} %`)),
       ),
-      row("Silences", this.view.silences.length ? `${this.view.silences.length} of 3 s +` : "none"),
+      row("Silences", `${this.view.silences.length ? `${this.view.silences.length} of 3 s +` : "none"}${this.view.poor.length ? " · ▨ poor sound" : ""}`),
       el("div", { class: "axis" }),
     );
   }

@@ -69,6 +69,7 @@ class Desk {
     ));
     this.unlisten = listen(this.keys());
     this.player.changed();
+    if (this.view.problem) this.show(`The last run stopped: ${this.view.problem[0]}. What was made before is shown. What to do: ${this.view.problem[1]}.`, { problem: true });
     const first = this.items()[0];
     this.chosenKey = first ? first.key : null;
     this.draw();
@@ -185,6 +186,7 @@ class Desk {
     const caret = document.activeElement?.selectionEnd;
     const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll("button, select, textarea, summary")].indexOf(document.activeElement) : -1;
     this.cardKey = chosen.key;
+    this.drawing = true; // a field that is replaced while it has the focus says that it was left
     this.middle.replaceChildren(buildCard(chosen, this.view, this.words, {
       play: (item) => (item.key ? this.play(item) : this.player.playClip(item)),
       seek: (at, play) => { this.player.seek(at); if (play) this.player.play(); },
@@ -192,10 +194,11 @@ class Desk {
       jot: (note) => this.drafts.set(chosen.key, { ...this.drafts.get(chosen.key), note }),
       detailed: this.detailed,
       detail: (open) => { this.detailed = open; memory.set("detailed", open); },
-      note: (note) => { if (note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
+      note: (note) => { if (!this.drawing && note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
       edge: (which) => this.edge(which),
       evidence: (open) => { this.evidence = open; memory.set("evidence", open); },
     }, this.evidence));
+    this.drawing = false;
     this.middle.querySelector(".scroll").scrollTop = scroll;
     if (focus < 0) return;
     const again = this.middle.querySelectorAll("button, select, textarea, summary")[focus];
@@ -403,16 +406,17 @@ class Desk {
 
   async poll() {
     window.clearTimeout(this.timer);
-    if (this.closed) return;
+    const mine = (this.polls = (this.polls || 0) + 1);
     let found;
     try {
       found = await get(`sessions/${this.view.id}/state`);
     } catch (error) {
+      if (this.closed) return;
       this.show(`${error.message}. ${error.mend}.`, { problem: true });
       this.timer = window.setTimeout(() => this.poll(), 4 * POLL_MS);
       return;
     }
-    if (this.closed) return;
+    if (this.closed || mine !== this.polls) return;
     this.player.loaded(found.media);
     this.player.showCopy(found.copy);
     await this.fetchPeaks(found);
