@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.records import AttuneError, Turn, Word
-from pipeline.speech.corrections import Correction, apply_corrections, check_correction, read_corrections
+from pipeline.records import AttuneError, Turn, Voice, Word
+from pipeline.speech.corrections import (
+    Correction,
+    apply_corrections,
+    check_correction,
+    lay_out_turns,
+    read_corrections,
+)
+from pipeline.speech.turns import TurnsOptions
 
 
 def turn(start, text, speaker, role, backchannel=False, step=0.4):
@@ -114,6 +121,14 @@ def test_what_does_not_fit_is_named(row):
     with pytest.raises(AttuneError, match="correction 2") as caught:
         read_corrections([good, row])
     assert caught.value.code == "correction-unreadable"
+
+
+def test_turns_are_laid_out_with_what_was_put_right():
+    words = [word for t in TURNS for word in t.words]
+    voices = [Voice(0, 9, "speaker_1", "therapist", 1.0, ""), Voice(0, 9, "speaker_2", "client", 1.0, "")]
+    fix = [Correction(12.4, 12.75, "words", text="brother")]
+    assert lay_out_turns(words, [], voices, None, TurnsOptions()) == TURNS
+    assert lay_out_turns(words, [], voices, fix, TurnsOptions())[-1].text == "My brother came."
 
 
 def test_a_good_row_is_read_as_written():

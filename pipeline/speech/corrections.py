@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.records import AttuneError, Role, Turn, Voice, Word
+from pipeline.records import AttuneError, Role, Speech, Turn, Voice, Word
 from pipeline.speech.turns import TurnsOptions, build_turns
 
 ROLES: tuple[Role, ...] = ("therapist", "client", "other")
@@ -74,6 +74,17 @@ def check_correction(correction: Correction) -> None:
         raise ValueError(f"role {correction.role!r} does not go with kind {correction.kind!r}")
     if correction.of not in (None, *ROLES):
         raise ValueError(f"of {correction.of!r} is none of {', '.join(ROLES)}")
+
+
+def lay_out_turns(
+    words: list[Word],
+    speech: list[Speech],
+    voices: list[Voice],
+    corrections: Sequence[Correction] | None,
+    options: TurnsOptions,
+) -> list[Turn]:
+    """`build_turns`, and then what a person put right; None where nobody did."""
+    return apply_corrections(build_turns(words, speech, voices, options), corrections or (), options)
 
 
 def apply_corrections(
