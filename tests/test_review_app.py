@@ -462,6 +462,14 @@ def test_verdicts_outlive_a_session_made_again(page, store):
     assert [v["clip"] for v in gone["own"]] == [None]
 
 
+def test_a_clip_comes_as_an_archive(page):
+    answer = page.get(f"/api/sessions/{SPOKEN}/clip", params={"start": 2, "end": 6})
+    assert answer.headers["content-disposition"] == f'attachment; filename="{SPOKEN}.clip.zip"'
+    assert answer.content.startswith(b"PK")
+    assert page.get(f"/api/sessions/{SPOKEN}/clip", params={"start": 2, "end": "x"}).status_code == 422
+    assert page.get(f"/api/sessions/{LONG}/clip", params={"start": 2, "end": 6}).status_code == 409
+
+
 def test_exports_come_with_neutral_names(page):
     one = page.get(f"/api/sessions/{LONG}/export/eaf")
     assert one.headers["content-disposition"] == f'attachment; filename="{LONG}.session.eaf"'

@@ -9,9 +9,10 @@ import pytest
 
 from pipeline import formats
 from pipeline.records import About, AttuneError, Audio
-from pipeline.review import copies, media, peaks
+from pipeline.review import clips, copies, media, peaks
 from pipeline.review.copies import Facts, plan_copy
 from pipeline.session import Session
+from pipeline.steps import TURNS
 from tests.review_sessions import RATE_HZ, build_sound, write_session
 
 CLICK_S = 2700.0  # minute 45
@@ -157,6 +158,36 @@ def test_sound_and_picture_of_a_video_stay_on_one_clock(tmp_path, name, codec, s
     assert white_from_s(path) == pytest.approx(white_from_s(video), abs=0.05)
     assert first_click_s(path, 3.0) == pytest.approx(3.0, abs=0.06 if plays == "recording" else MOST_OFF_S)
     assert not (session.folder / "review" / "sound.m4a").exists()
+
+
+def test_a_clip_is_cut_exactly_and_its_captions_with_it(tmp_path):
+    video = write_video(tmp_path / "a.mkv")
+    session = video_session(tmp_path, video)
+    media.prepare(session)
+    made = clips.make_clip(session, 1.25, 5.0)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(made["clip.mp4"])
+    assert white_from_s(path) == pytest.approx(white_from_s(video) - 1.25, abs=0.06)
+    assert first_click_s(path, 1.75) == pytest.approx(3.0 - 1.25, abs=MOST_OFF_S)
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 == pytest.approx(3.75, abs=0.15)
+    captions = made["clip.vtt"].decode()
+    assert captions.startswith("WEBVTT")
+    words = [word for turn in session.load(TURNS) for word in turn.words]
+    assert next(word.text for word in words if word.end > 1.25) in captions
+    assert next(word.text for word in words if word.start > 5.0) not in captions
+    assert not list(session.folder.glob("tmp*"))
+
+
+def test_a_clip_of_sound_alone_and_clips_that_are_none(tmp_path):
+    session = Session(write_session(tmp_path, "aaaaaaaaaa01", 0.5, clicks_s=(12.0,)), {})
+    media.prepare(session)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clips.make_clip(session, 10.0, 14.0)["clip.mp4"])
+    assert first_click_s(path, 2.0) == pytest.approx(2.0, abs=MOST_OFF_S)
+    for start, end in ((5.0, 5.0), (9.0, 5.0), (1e6, 2e6), (float("nan"), 5.0)):
+        with pytest.raises(AttuneError):
+            clips.make_clip(session, start, end)
 
 
 def test_a_recording_that_is_gone_leaves_the_sound(tmp_path):

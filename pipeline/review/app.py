@@ -21,7 +21,7 @@ from pipeline.exports import WRITERS as FORMATS
 from pipeline.exports import Material, write_formats
 from pipeline.exports.wording import BANDS, KINDS, NOT_A_RISK_TOOL, ROLES, marker_label
 from pipeline.records import AttuneError
-from pipeline.review import agreement, decisions, folders, judging, media, verdict_files, verdict_store
+from pipeline.review import agreement, clips, decisions, folders, judging, media, verdict_files, verdict_store
 from pipeline.review.access import App, Gate, guard
 from pipeline.review.jobs import Job, Jobs
 from pipeline.review.listing import list_sessions, recorded_at
@@ -325,6 +325,12 @@ def _serve_results(app: FastAPI, store: Path, settings: Tables) -> None:
             name, content = next(iter(made.items()))
             return _download(content, f"{session.id}.{name}")
         return _download(_zipped(made), f"{session.id}.{format}.zip")
+
+    @app.get("/api/sessions/{key}/clip")
+    def clip(key: str, start: float, end: float) -> Response:
+        session = folders.open_folder(store, key, settings)
+        check_ready(session)
+        return _download(_zipped(clips.make_clip(session, start, end)), f"{key}.clip.zip")
 
 
 def _zipped(made: dict[str, bytes]) -> bytes:

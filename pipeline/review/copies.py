@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -131,15 +132,37 @@ def write_picture(recording: Path, flac: Path, plan: Plan, copy: Path, tell: Tel
     """The recording's picture with the session's sound, on the session's clock."""
     with _opened(recording) as source, _written(copy) as out:
         stream = _picture_stream(source)
-        zero_s = 0.0 if source.format.name.split(",")[0] in CLOCK_FROM_ZERO else (source.start_time or 0) / 1e6
         length_s = (source.duration or 0) / 1e6
         make = _copied if plan == "copy picture" else _written_anew
-        pictures = make(source, stream, out, zero_s)
+        pictures = make(source, stream, out, _zero_s(source))
         sounds = _SoundTrack(out, flac)
         for packet in _in_order(pictures, sounds.packets()):
             out.mux(packet)
             if length_s and packet.stream.type == "video" and packet.pts is not None:
                 tell(min(1.0, float(packet.pts * packet.time_base) / length_s))
+
+
+def write_clip(picture: Path | None, flac: Path, start: float, end: float, copy: Path) -> None:
+    """A stretch of the session as an MP4 of its own that begins at 0, cut exactly: written anew, not copied.
+
+    picture  what the page plays for a session with a picture, or None
+    """
+    with ExitStack() as stack:
+        out = stack.enter_context(_written(copy))
+        tracks: list[Iterable[Any]] = []
+        if picture:
+            source = stack.enter_context(_opened(picture))
+            zero_s = _zero_s(source)
+            source.seek(round(max(0.0, start + zero_s) * 1e6))  # to a whole picture at or before it
+            tracks.append(_written_anew(source, _picture_stream(source), out, zero_s + start, until_s=end - start))
+        tracks.append(_SoundTrack(out, flac, start=start, end=end).packets())
+        for packet in _in_order(*tracks):
+            out.mux(packet)
+
+
+def _zero_s(source: Any) -> float:
+    """The timestamp at which a player shows 0:00, in seconds."""
+    return 0.0 if source.format.name.split(",")[0] in CLOCK_FROM_ZERO else (source.start_time or 0) / 1e6
 
 
 class _written:
@@ -164,12 +187,17 @@ class _written:
 
 
 class _SoundTrack:
-    """`audio.flac` encoded as AAC, packet by packet."""
+    """`audio.flac`, or a stretch of it, encoded as AAC, packet by packet."""
 
-    def __init__(self, out: Any, flac: Path, tell: Tell = lambda done: None) -> None:
+    def __init__(
+        self, out: Any, flac: Path, tell: Tell = lambda done: None, start: float = 0.0, end: float | None = None
+    ) -> None:
         import soundfile
 
         self.file, self.tell = soundfile.SoundFile(flac), tell
+        rate_hz, whole = self.file.samplerate, self.file.frames
+        self.first = min(whole, round(start * rate_hz))
+        self.frames = (whole if end is None else min(whole, round(end * rate_hz))) - self.first
         self.layout = "mono" if self.file.channels == 1 else "stereo"
         # the coder "fast" takes half the time of the default, and speech at this rate sounds the same
         self.stream = out.add_stream(
@@ -183,13 +211,14 @@ class _SoundTrack:
 
         at, rate_hz = 0, self.file.samplerate
         with self.file:
-            for block in self.file.blocks(blocksize=rate_hz, dtype="float32", always_2d=True):
+            self.file.seek(self.first)
+            for block in self.file.blocks(rate_hz, frames=self.frames, dtype="float32", always_2d=True):
                 planes = np.ascontiguousarray(block.T[:2])
                 frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=self.layout)
                 frame.sample_rate, frame.pts, frame.time_base = rate_hz, at, Fraction(1, rate_hz)
                 yield from self.stream.encode(frame)
                 at += len(block)
-                self.tell(at / max(1, self.file.frames))
+                self.tell(at / max(1, self.frames))
         yield from self.stream.encode(None)
 
 
@@ -227,8 +256,8 @@ def _with_decoding_times(packets: Iterable[Any], step: int) -> Iterator[Any]:
         yield packet
 
 
-def _written_anew(source: Any, stream: Any, out: Any, zero_s: float) -> Iterator[Any]:
-    """The picture as H.264, no higher than `MOST_LINES`, every frame at its own time."""
+def _written_anew(source: Any, stream: Any, out: Any, zero_s: float, until_s: float = float("inf")) -> Iterator[Any]:
+    """The picture as H.264, no higher than `MOST_LINES`, every frame at its own time after `zero_s`."""
     context = stream.codec_context
     rate = stream.average_rate or Fraction(25)
     height = min(MOST_LINES, context.height) // 2 * 2
@@ -248,6 +277,8 @@ def _written_anew(source: Any, stream: Any, out: Any, zero_s: float) -> Iterator
             at = round((float(frame.pts * frame.time_base) - zero_s) / base)
             if at <= last:
                 continue
+            if at * base >= until_s:
+                break
             picture = frame.reformat(width, height, "yuv420p")
             picture.pts, picture.time_base, last = at, base, at
             picture.pict_type = 0

@@ -405,3 +405,55 @@ def test_a_note_is_not_lost_while_something_else_is_kept(desk):
     [kept] = desk.saved(3)
     assert kept.answer == "unsure"
     assert "first half, second half" in (desk.store / "sessions" / LONG / "notes.jsonl").read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+def test_nothing_is_cut_off_and_everything_has_a_name(browser, made, tmp_path, width):
+    desk = Desk(browser, shutil.copytree(made, tmp_path / "store"), width)
+    try:
+        for session in (SPOKEN, "aaaaaaaaaa03", None):
+            if session == SPOKEN:
+                desk.enter(session)
+                desk.wait_for_sound()
+                desk.keys("d")
+                desk.page.locator(".transcript .w").nth(5).click()
+            else:
+                desk.page.goto(f"{desk.address.split('?')[0]}#/{f'session/{session}' if session else ''}")
+                desk.page.wait_for_selector(".transcript .turn" if session else ".sessions > li")
+            found = desk.page.evaluate(
+                """() => {
+                  const seen = (node) => node.offsetParent && !node.closest('.unseen');
+                  const kinds = 'button, a, input, select, textarea, summary';
+                  const nodes = [...document.querySelectorAll(kinds)].filter(seen);
+                  const name = (node) => node.getAttribute('aria-label') || node.textContent.trim() ||
+                    (node.labels?.length ? node.labels[0].textContent : '');
+                  const wide = (node) => node.getBoundingClientRect().right > innerWidth + 0.5;
+                  const cut = (node) => {
+                    const column = node.closest('.left, .middle, .transcript');
+                    return column && node.getBoundingClientRect().right > column.getBoundingClientRect().right + 0.5;
+                  };
+                  const tell = (node) => node.className + ' ' + node.textContent.slice(0, 30);
+                  return {
+                    nameless: nodes.filter((node) => !name(node)).map(tell),
+                    cut: nodes.filter((node) => wide(node) || cut(node)).map(tell),
+                    sideways: document.documentElement.scrollWidth - innerWidth,
+                  };
+                }"""
+            )
+            assert found == {"nameless": [], "cut": [], "sideways": 0}
+    finally:
+        desk.close()
+
+
+def test_a_session_without_a_word_is_shown_as_such(desk):
+    folder = desk.store / "sessions" / "aaaaaaaaaa03"
+    (folder / "turns.jsonl").write_bytes(b"")
+    (folder / "voices.jsonl").write_bytes(b"")
+    desk.enter()
+    desk.page.click('a[href="#/session/aaaaaaaaaa03"]')
+    desk.page.wait_for_selector(".empty")
+    assert "No words were heard" in desk.page.inner_text(".transcript")
+    assert "not heard" in desk.page.inner_text(".overview")
+    desk.keys("n", "a", "m", "t", "ArrowRight", "f", "e", "i")
+    desk.saved(2)
+    assert desk.said == []
