@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import server
 from flows.environment import LOCK_WAIT, STORE
+from flows.server import Server, end_orphans
 from flows.worker import PREFECT_LOST, STORE_LOST, WITHOUT_PREFECT
 from pipeline.lock import OWNER
 from pipeline.night import Job
@@ -56,15 +56,18 @@ class Told:
 class Worker:
     """One child process (`flows.worker`) and the job it is at."""
 
-    def __init__(self, inbox: queue.SimpleQueue[Told], *, prefect: bool, small: bool, lock_wait_s: float) -> None:
+    def __init__(self, inbox: queue.SimpleQueue[Told], *, prefect: str, small: bool, lock_wait_s: float) -> None:
+        """prefect: the server's address, or "" to do without."""
         root = str(Path(__file__).parents[1])
         env = dict(os.environ) | {OWNER: str(os.getpid()), LOCK_WAIT: str(lock_wait_s)}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        if prefect:
+            env["PREFECT_API_URL"] = prefect
         if small:
             env[SMALL_BATCHES] = "1"
         command = [sys.executable, "-m", "flows.worker", *([] if prefect else [WITHOUT_PREFECT])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-        self.prefect, self.small, self.ready = prefect, small, False
+        self.prefect, self.small, self.ready, self.given_up = bool(prefect), small, False, False
         self.job: Job | None = None
         self.step, self.until = "", float("inf")
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
@@ -121,10 +124,12 @@ class Crew:
     ) -> None:
         self.size, self.find, self.audience, self.lock_wait_s = size, find, audience, lock_wait_s
         self.prefect = prefect
+        self.server = Server(Path(os.environ[STORE]))
+        end_orphans(self.server.store)
         self.inbox: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self.workers: list[Worker] = []
         self.opener: Worker | None = None
-        self.restarts = self.without_prefect = self.prefect_failures = 0
+        self.restarts = self.without_prefect = self.prefect_failures = self.starts_then = 0
         self.store_lost = False
         self.opened: list[dict[str, Any]] = []
         self.reported = 0
@@ -145,7 +150,9 @@ class Crew:
                 if not idle:
                     return False
                 self._dismiss(idle[0])
-            worker = Worker(self.inbox, prefect=self.prefect, small=small, lock_wait_s=self.lock_wait_s)
+            self._keep_server()
+            address = self.server.address if self.prefect else ""
+            worker = Worker(self.inbox, prefect=address, small=small, lock_wait_s=self.lock_wait_s)
             self.workers.append(worker)
         job.state, job.code = "running", ""
         worker.job, worker.step, worker.until = job, "", float("inf")
@@ -155,7 +162,7 @@ class Crew:
     def open(self, file: Path, given: list[str], session: str = "") -> None:
         """Have a file opened, by a process of its own kind that loads neither Prefect nor models."""
         if self.opener is None:
-            self.opener = Worker(self.inbox, prefect=False, small=False, lock_wait_s=0.0)
+            self.opener = Worker(self.inbox, prefect="", small=False, lock_wait_s=0.0)
         self.opener.order("open", file=str(file), given=given, session=session)
 
     def report(self, rows: list[dict[str, str]], told: str) -> bool:
@@ -179,6 +186,8 @@ class Crew:
         """End the workers that have nothing to do: their memory is given back."""
         for worker in [w for w in self.workers if w.job is None]:
             self._dismiss(worker)
+        if not self.workers:
+            self.server.end()
 
     def end(self) -> None:
         """End everybody. A step under way leaves nothing half made."""
@@ -189,7 +198,7 @@ class Crew:
         for worker in everybody:
             worker.end()
         self.workers, self.opener = [], None
-        server.end_orphans(Path(os.environ[STORE]))
+        self.server.end()
 
     # ------------------------------------------------------------------------------------ hearing of it
 
@@ -202,6 +211,8 @@ class Crew:
         until = time.monotonic() + timeout_s
         while True:
             self._kill_hung()
+            if any(worker.prefect for worker in self.workers):
+                self._keep_server()
             left = until - time.monotonic()
             try:
                 told = self.inbox.get(timeout=max(0.0, left)) if left > 0 else self.inbox.get_nowait()
@@ -251,7 +262,7 @@ class Crew:
 
     def _finish(self, worker: Worker, job: Job, end: str) -> Job:
         if worker.prefect:
-            self.prefect_failures = 0
+            self.prefect_failures, self.starts_then = 0, self.server.starts
         else:
             self.without_prefect += 1
         if end == "ready":
@@ -280,8 +291,7 @@ class Crew:
             return None
         self.workers.remove(worker)
         self.restarts += 1
-        server.end_orphans(Path(os.environ[STORE]))
-        job, status = worker.job, worker.process.returncode
+        job, status = worker.job, PREFECT_LOST if worker.given_up else worker.process.returncode
         if status == PREFECT_LOST:
             self._miss_prefect()
         elif status == STORE_LOST:
@@ -294,14 +304,33 @@ class Crew:
             self._count_death(job, worker, status)
         return job
 
+    def _keep_server(self) -> None:
+        """See to it that the temporary server is up; one that cannot stay up is given up."""
+        if not self.prefect:
+            return
+        if note := self.server.keep_up():
+            self.audience.on_note(note)
+        if self.server.starts - self.starts_then > MOST_PREFECT_FAILURES:
+            self._go_without()
+
     def _miss_prefect(self) -> None:
+        """Prefect did not answer a worker: its server is started anew, with a new database where that is damaged."""
         self.prefect_failures += 1
         self.audience.on_note(f"prefect lost {self.prefect_failures}")
-        if server.put_damaged_away(Path(os.environ[STORE])):
-            self.audience.on_note("prefect database damaged, put aside")
+        self.server.end()
         if self.prefect_failures > MOST_PREFECT_FAILURES:
-            self.prefect = False
-            self.audience.on_note("going on without prefect")
+            self._go_without()
+
+    def _go_without(self) -> None:
+        if not self.prefect:
+            return
+        self.prefect = False
+        self.audience.on_note("going on without prefect")
+        for worker in self.workers:
+            if worker.prefect:
+                worker.given_up = True
+                worker.process.kill()
+        self.server.end()
 
     def _count_death(self, job: Job, worker: Worker, status: int) -> None:
         hung = job.code == "worker-hung"

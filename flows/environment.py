@@ -24,11 +24,9 @@ ALWAYS = {
     "PYANNOTE_METRICS_ENABLED": "0",
 }
 DEFAULTS = {
-    "PREFECT_CLIENT_MAX_RETRIES": "2",  # 6 s: a server that has died is started anew rather than waited for
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # our own display speaks; Prefect's lines would only hide it
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # the first migration can exceed its 20 s
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a crew has one server for all its workers: `flows.server`
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
 }
 LOOPBACK = ("127.0.0.1", "localhost")

@@ -2,6 +2,7 @@
 
 A killed process leaves its flow runs "running" for ever and its temporary server alive. Runs carry a tag with process
 and host; whose process is gone is marked as crashed. A temporary server carries its owner's process in its environment.
+One server serves all workers of a crew, outlives any of them, and is started again where it dies.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,8 @@ from pathlib import Path
 
 TAG = "attune-process"
 OWNER = "ATTUNE_SERVER_OWNER"  # in the environment of a temporary server: the process that it serves
+GRACE_S = 5.0  # for a server to end by itself
+START_S = 180.0  # the first migration of a database can take over a minute on a slow disk
 MOST = 200  # flow runs looked at in one sweep; the most that a server gives at once
 
 
@@ -26,11 +31,87 @@ def own_tag() -> str:
     return f"{TAG}:{os.getpid()}@{socket.gethostname()}"
 
 
+class Server:
+    """The temporary Prefect server of a crew: one process on loopback, for as many workers as there are.
+
+    Nothing is started where the clinic has a server of its own (`PREFECT_API_URL`). A server that dies is started
+    again at the same address, so that workers with loaded models can wait for it.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self.own = not os.environ.get("PREFECT_API_URL")
+        self.address = os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{_free_port()}/api"
+        self.process: subprocess.Popen | None = None
+        self.starts = 0
+
+    def keep_up(self) -> str:
+        """Start it if it is not there. Returns what happened, for the log: "" where nothing did."""
+        if not self.own or (self.process is not None and self.process.poll() is None):
+            return ""
+        aside = put_damaged_away(self.store)
+        self.starts += 1
+        self._start()
+        if aside is not None:
+            return "prefect database damaged, put aside"
+        return "prefect server started again" if self.starts > 1 else ""
+
+    def _start(self) -> None:
+        import importlib.util
+
+        home = Path(importlib.util.find_spec("prefect").origin).parent
+        env = dict(os.environ) | {
+            OWNER: str(os.getpid()),
+            "PREFECT_UI_ENABLED": "0",
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT__SERVER_FINAL": "1",
+        }
+        port = self.address.rpartition(":")[2].partition("/")[0]
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(home), "--factory"]
+        command += ["prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", port]
+        command += ["--log-level", "error", "--lifespan", "on"]
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, env=env, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    def end(self) -> None:
+        """End it, and wait until it is gone."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_up(address: str, wait_s: float = START_S) -> None:
+    """Wait until the server answers.
+
+    raises   TimeoutError
+    """
+    import httpx
+
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{address}/health", timeout=5, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.2)
+    raise TimeoutError("the Prefect server does not answer")
+
+
 @contextmanager
-def swept(store: Path) -> Iterator[None]:
+def swept() -> Iterator[None]:
     """Sweep what earlier processes left, then run the block with this process's tag on its flow runs."""
-    end_orphans(store)
-    os.environ[OWNER] = str(os.getpid())  # before the server starts, which takes it over
+    wait_until_up(os.environ["PREFECT_API_URL"])
     import prefect
 
     with prefect.tags(own_tag()):
@@ -55,7 +136,13 @@ def end_orphans(store: Path) -> int:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine is there."""
+    """Whether a process of this machine is there; one that has ended and is only not yet reaped is not."""
+    with contextlib.suppress(OSError):
+        if (
+            Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+            == "Z"
+        ):
+            return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -63,16 +150,6 @@ def is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def end_own_server() -> None:
-    """End the temporary server of this process at once, without asking anybody's leave."""
-    from prefect.server.api.server import SubprocessASGIServer
-
-    for server in list(SubprocessASGIServer._instances.values()):
-        if server.server_process is not None:
-            with contextlib.suppress(OSError):
-                server.server_process.terminate()
 
 
 def put_damaged_away(store: Path) -> Path | None:

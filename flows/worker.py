@@ -27,6 +27,7 @@ from typing import Any
 
 from flows import context, environment
 from flows.context import Listener
+from flows.server import end_orphans
 from pipeline import models
 from pipeline.records import AttuneError
 from pipeline.session import (
@@ -79,12 +80,9 @@ class Wire:
 
 
 def _end_now() -> None:
-    """End without delay; a step under way leaves nothing half made."""
-    if "prefect" in sys.modules:
-        from flows.server import end_own_server
-
-        with contextlib.suppress(Exception):
-            end_own_server()
+    """End without delay, and the owner's server with it; a step under way leaves nothing half made."""
+    with contextlib.suppress(Exception):
+        end_orphans(Path(os.environ[environment.STORE]))
     os._exit(1)
 
 
@@ -107,17 +105,9 @@ def main() -> int:
                 order = wire.orders.get()
                 {"session": _session, "open": _open, "report": _report}[order.pop("do")](wire, run, **order)
     except PrefectLost:
-        _end_own_server()
         return PREFECT_LOST
     except AttuneError:
         return STORE_LOST
-
-
-def _end_own_server() -> None:
-    with contextlib.suppress(Exception):
-        from flows.server import end_own_server
-
-        end_own_server()
 
 
 # ------------------------------------------------------------------------------------------------ running
@@ -133,7 +123,8 @@ def _with_prefect() -> Iterator[RUN]:
 
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(server.swept(context.store()))
+            context.store()
+            stack.enter_context(server.swept())
         except AttuneError:
             raise
         except Exception as error:
@@ -243,5 +234,4 @@ def _report(wire: Wire, run: RUN, rows: list[dict[str, str]], told: str) -> None
 
 
 if __name__ == "__main__":
-    environment.prepare(Path(os.environ[environment.STORE]))
     sys.exit(main())

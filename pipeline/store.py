@@ -95,6 +95,11 @@ def check_present(store: Path) -> None:
     _check(load_mark(store))
 
 
+def check_form(store: Path) -> None:
+    """Raises AttuneError where this program must not work in the store, because a newer one does."""
+    _check(load_mark(store))
+
+
 def _check(mark: Mark) -> None:
     if mark.format > FORMAT:
         raise AttuneError(

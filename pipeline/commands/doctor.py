@@ -6,17 +6,24 @@ import argparse
 import os
 import platform
 import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline import formats
 from pipeline.commands import common
+from pipeline.lock import hold
 from pipeline.records import AttuneError
 from pipeline.session import program_version
+from pipeline.store import check_form
 
 LEAST_FREE_GB = 2.0  # a 50-minute session takes about 0.1 GB in the store, two channels of sound included
+MOST_APART_S = 5.0  # between the clocks of this machine and of the store's
+POOL = "attune"  # the work pool that `attune deploy` makes
 LEAST_MEMORY_GB = 4.0  # a standard run peaks below 2.5 GB
 
 
@@ -55,9 +62,12 @@ def examine(store: Path, settings: Path | None) -> Iterator[Finding]:
     yield _settings(store, settings)
     yield from _weights(store, settings)
     yield _store(store)
+    yield from _share(store)
     yield _space(store)
     yield from _memory()
-    yield _server()
+    address = os.environ.get("PREFECT_API_URL", "")
+    yield from _versions(address)
+    yield from _server(address)
 
 
 def _libraries() -> Iterator[Finding]:
@@ -116,17 +126,39 @@ def _weights(store: Path, chosen: Path | None) -> Iterator[Finding]:
 
 
 def _store(store: Path) -> Finding:
+    """Written to, locked and renamed in, as sessions are; and in a form that this program knows."""
     place = store if store.exists() else _existing_parent(store)
-    probe = place / f".attune-probe-{os.getpid()}"
     try:
-        probe.write_bytes(b"")
-        probe.unlink()
+        if store.exists():
+            check_form(store)
+        with tempfile.TemporaryDirectory(prefix=".attune-probe-", dir=place) as scratch:
+            formats.write_atomic(Path(scratch) / "probe", b"probe")
+            with hold(Path(scratch) / "lock", wait_s=0.0):
+                pass
     except OSError as error:
         return Finding(
             "store", False, f"{store} cannot be written to ({type(error).__name__})", "choose another with --store"
         )
+    except AttuneError as error:
+        return Finding("store", False, str(error), error.mend)
     sessions = sum(1 for _ in (store / "sessions").glob("*/about.json"))
-    return Finding("store", True, f"{store}, {sessions} sessions")
+    return Finding("store", True, f"{store}, {sessions} sessions; it can be written to and locked")
+
+
+def _share(store: Path) -> Iterator[Finding]:
+    """The clock of the machine that holds the store, against this one: the log's times come from several machines."""
+    place = store if store.exists() else _existing_parent(store)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".attune-probe-", dir=place) as probe:
+            before = time.time()
+            probe.write(b"probe")
+            probe.flush()
+            os.fsync(probe.fileno())
+            apart_s = os.stat(probe.name).st_mtime - before
+    except OSError:
+        return  # said above
+    mend = "set both clocks by the network (NTP); locks do not depend on them, but the log's times do"
+    yield Finding("clock", abs(apart_s) <= MOST_APART_S, f"{abs(apart_s):.0f} s from that of the store's disk", mend)
 
 
 def _existing_parent(path: Path) -> Path:
@@ -148,15 +180,47 @@ def _memory() -> Iterator[Finding]:
     yield Finding("memory", total >= LEAST_MEMORY_GB, f"{total:.0f} GB", mend)
 
 
-def _server() -> Finding:
-    address = os.environ.get("PREFECT_API_URL")
+def _server(address: str) -> Iterator[Finding]:
+    """The Prefect server that the clinic runs, its version, and whether a worker waits in the pool."""
     if not address:
-        return Finding("Prefect server", True, "a temporary one, started with each run")
+        yield Finding("Prefect server", True, "a temporary one, started with each run")
+        return
     import httpx
 
     try:
         httpx.get(f"{address}/health", timeout=5).raise_for_status()
-    except httpx.HTTPError as error:
+        told = httpx.get(f"{address}/admin/version", timeout=5).json()
+    except (httpx.HTTPError, ValueError) as error:
         mend = "start it with: prefect server start; or unset PREFECT_API_URL"
-        return Finding("Prefect server", False, f"{address} does not answer ({type(error).__name__})", mend)
-    return Finding("Prefect server", True, address)
+        yield Finding("Prefect server", False, f"{address} does not answer ({type(error).__name__})", mend)
+        return
+    own = version("prefect")
+    same = told == own
+    mend = f"install prefect=={told} here, or {own} there"
+    yield Finding("Prefect server", same, f"{address}, Prefect {told}{'' if same else f' and here {own}'}", mend)
+    yield _pool(httpx, address)
+
+
+def _pool(httpx, address: str) -> Finding:
+    """Whether a worker of the pool that `attune deploy` makes has been heard of lately."""
+    pools = httpx.post(f"{address}/work_pools/filter", json={"limit": 200, "offset": 0}, timeout=5).json()
+    mine = next((pool for pool in pools if isinstance(pool, dict) and pool.get("name") == POOL), None)
+    if mine is None:
+        return Finding("work pool", True, "none; attune deploy makes one for several machines")
+    mend = f"start one on each machine: prefect worker start --pool {POOL} --type process"
+    ready = mine.get("status") == "READY"
+    return Finding("work pool", ready, f"{POOL!r}, {'a worker waits' if ready else 'no worker waits'}", mend)
+
+
+def _versions(address: str) -> Iterator[Finding]:
+    """Versions with which Prefect's own server is known to stumble."""
+    from packaging.version import Version
+
+    known = [("fastapi", "0.155", "a temporary server does not start")]
+    if address:
+        known.append(("sqlalchemy", "2.1", "a server of your own with this version carries out no schedule"))
+    for package, below, what in known:
+        found = version(package)
+        fine = Version(found) < Version(below)
+        told = found if fine else f"{found}: {what}"
+        yield Finding(package, fine, told, f'python -m pip install "{package}<{below}"')

@@ -235,11 +235,12 @@ def test_a_watcher_that_is_ended_and_started_again(number, folder, undisturbed, 
     assert set(times_made(store).values()) == {1}
 
 
-def test_a_killed_watchers_server_is_ended_by_the_next(few, tmp_path):
+def test_a_killed_watcher_takes_workers_and_server_with_it(few, tmp_path):
     store = new_store(tmp_path)
     process = begin(few, store)
     wait_for(store / "attune.log", "turns made")
     worker = children_of(process.pid)
+    assert any(is_server(pid) for pid in worker)
     process.kill()
     process.wait()
     until = time.monotonic() + 20
@@ -249,18 +250,24 @@ def test_a_killed_watchers_server_is_ended_by_the_next(few, tmp_path):
     assert end_orphans(store) == 0, "... and so does their server"
 
 
-def test_a_killed_workers_server_is_ended(few, tmp_path):
+def test_killed_workers_are_replaced_and_the_server_stays(few, tmp_path):
     store = new_store(tmp_path)
     process = begin(few, store, "--once")
     wait_for(store / "attune.log", "turns made")
-    servers = [pid for child in children_of(process.pid) for pid in children_of(child)]
-    assert servers
-    for worker in children_of(process.pid):
+    workers = [pid for pid in children_of(process.pid) if not is_server(pid)]
+    servers = [pid for pid in children_of(process.pid) if is_server(pid)]
+    assert len(servers) == 1
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
     told = process.communicate(timeout=300)
     assert process.returncode == 0, told
+    assert "server started again" not in (store / "attune.log").read_text()
     assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
     assert len(all_artefacts(store)) == 3
+
+
+def is_server(process: int) -> bool:
+    return b"create_app" in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 def children_of(process: int) -> list[int]:

@@ -35,7 +35,7 @@ def _servers():
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(status[1]) == os.getpid() and b"create_app" in (folder / "cmdline").read_bytes():
+            if int(status[1]) == os.getppid() and b"create_app" in (folder / "cmdline").read_bytes():
                 yield int(folder.name)
         except (OSError, ValueError):
             continue

@@ -1,0 +1,100 @@
+"""A whole night to look at: recordings with broken ones, kills and a full disk among them, and the log of it.
+
+    python -m tests.e2e.show_night                                    six half minutes of the acted sessions
+    python -m tests.e2e.show_night --from DIR --sessions 40 --minutes 10
+
+The recordings are those of a folder, cut to length and repeated with other bytes. Three broken files lie among them.
+In the night a worker is killed twice, in two sessions, and the disk fills up once while an artefact is written.
+It ends with a count: all but the broken ones ready, those explained, nothing made twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from pipeline.commands.process import RECORDINGS
+from pipeline.evaluate.scale import copy_recording
+from pipeline.models import sha256_of
+from tests.e2e.harness import COMMAND, ROOT, environment
+
+FAULTS = (("words", "kill"), ("markers", "kill"), ("turns", "full"))
+
+
+def cut(recording: Path, to: Path, minutes: float) -> Path:
+    """The first minutes of a recording as a wav."""
+    import soundfile
+
+    from pipeline.speech.audio import AudioOptions, decode_recording
+
+    audio = decode_recording(recording, AudioOptions())
+    soundfile.write(to, audio.samples.T[: round(minutes * 60 * audio.rate_hz)], audio.rate_hz)
+    return to
+
+
+def write_night(folder: Path, sources: list[Path], sessions: int, minutes: float, scratch: Path) -> list[Path]:
+    """The folder of the evening. Returns the recordings that are whole."""
+    folder.mkdir(parents=True)
+    cuts = [cut(source, scratch / f"{n}.wav", minutes) for n, source in enumerate(sources)]
+    whole = [copy_recording(cuts[n % len(cuts)], folder / f"session {n:02d}.wav", n) for n in range(sessions - 3)]
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is not a recording")
+    (folder / "cut off.mp4").write_bytes(b"\0\0\0\x20ftypisom" + b"\0" * 5000)
+    return whole
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="source", type=Path, default=ROOT / "sample_audio")
+    parser.add_argument("--sessions", type=int, default=9, help="the three broken ones included (default: 9)")
+    parser.add_argument("--minutes", type=float, default=0.5)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--words", default="whisper-tiny.en", help="weights for the words")
+    parser.add_argument("--store", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="attune-night-") as name:
+        return show(args, Path(name))
+
+
+def show(args: argparse.Namespace, scratch: Path) -> int:
+    sources = sorted(path for path in args.source.iterdir() if path.suffix.lower() in RECORDINGS)
+    whole = write_night(scratch / "in", sources, args.sessions, args.minutes, scratch)
+    struck = [sha256_of(path)[:12] for path in whole[: len(FAULTS)]]
+    faults = [
+        {"step": step, "what": what, "session": session, "mark": str(scratch / f"mark-{step}")}
+        for (step, what), session in zip(FAULTS, struck, strict=False)
+    ]
+    env = environment(ATTUNE_FAULTS=json.dumps(faults), ATTUNE_WORDS_MODEL=args.words)
+    env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "e2e" / "faults"), env["PYTHONPATH"]])
+    store = args.store or scratch / "store"
+    options = ["--once", "--settle", "2", "--every", "1", "--workers", str(args.workers), "--offline"]
+    done = subprocess.run([*COMMAND, "watch", str(scratch / "in"), "--store", str(store), *options], env=env)
+    log = (store / "attune.log").read_text()
+    print(log)
+    report = json.loads(max((store / "night").glob("report-*.json")).read_text())
+    made = Counter(re.findall(r"^\S+ (\w{12} \w+) made", log, flags=re.MULTILINE))
+    happened = len(list(scratch.glob("mark-*")))
+    print(
+        f"{len(report['made'])} ready, {len(report['stopped'])} explained, {report['restarts']} workers started again,"
+    )
+    print(f"{happened} of {len(faults)} faults happened, most often a step was made: {max(made.values(), default=0)}")
+    fine = (
+        done.returncode == 0
+        and len(report["made"]) == len(whole)
+        and len(report["stopped"]) == 3
+        and happened == len(faults)
+        and set(made.values()) == {1}
+    )
+    print("as it should be" if fine else "NOT as it should be")
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
