@@ -49,6 +49,7 @@ class Night:
     sessions_per_hour  once everything is loaded, after the first session
     step_s             own time of the steps of a session, mean
     overhead_s         what a worker spends on a session besides, mean: files, hashes, receipts, Prefect
+    cpu_s              processor seconds of workers and server for a session, mean: what a busy machine does not change
     database_kb        growth of Prefect's database for a session; 0 without Prefect
     memory_mb          a worker's resident memory after the first, the middle and the last session
     leak_kb            growth of that memory for a session, least squares over the second half
@@ -63,6 +64,7 @@ class Night:
     step_s: float
     overhead_s: float
     overhead_task_ms: float
+    cpu_s: float
     database_kb: float
     memory_mb: tuple[float, float, float]
     leak_kb: float
@@ -117,6 +119,7 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
     done: list[float] = []
     memory: list[float] = []
     database: list[int] = []
+    spent: list[float] = []
     try:
         while len(done) < len(jobs):
             while len(crew.busy) < workers and (job := next_job(jobs, 0.0)) is not None:
@@ -125,6 +128,7 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
                 done.append(time.monotonic())
                 memory.append(resident_mb(crew.workers[0].process.pid) if crew.workers else 0.0)
                 database.append(_size(store / "prefect"))
+                spent.append(sum(cpu_s(pid) for pid in _processes(crew)))
     finally:
         crew.end()
     stopped = [job for job in jobs if job.state != "made"]
@@ -134,7 +138,7 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
             mend=stopped[0].mend or "see attune doctor",
             code="scale-stopped",
         )
-    return _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database)
+    return _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database, spent)
 
 
 def _night(
@@ -146,6 +150,7 @@ def _night(
     done: Sequence[float],
     memory: Sequence[float],
     database: Sequence[int],
+    spent: Sequence[float],
 ) -> Night:
     """The figures of a run, from the moments at which its sessions were done."""
     skipped = min(workers, len(done) - 2)  # each worker's first session loads libraries
@@ -165,6 +170,7 @@ def _night(
         step_s=round(step_s, 3),
         overhead_s=round(overhead_s, 3),
         overhead_task_ms=round(1000.0 * overhead_s / tasks, 1),
+        cpu_s=round((spent[-1] - spent[skipped - 1]) / (len(spent) - skipped), 3),
         database_kb=round((database[-1] - database[0]) / 1024 / (len(database) - 1), 1),
         memory_mb=(round(memory[0], 1), round(memory[half], 1), round(memory[-1], 1)),
         leak_kb=round(1024.0 * slope(memory[half:]), 1),
@@ -187,6 +193,21 @@ def resident_mb(process: int) -> float:
     except (OSError, ValueError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+
+
+def _processes(crew: Any) -> list[int]:
+    """The workers and their server."""
+    server = crew.server.process
+    return [worker.process.pid for worker in crew.workers] + ([server.pid] if server is not None else [])
+
+
+def cpu_s(process: int) -> float:
+    """Processor seconds that a process has used; 0 where the system does not tell."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _size(folder: Path) -> int:
@@ -248,15 +269,17 @@ def render_scale(nights: Sequence[Night]) -> str:
     head = (
         f"{'workers':>7} {'Prefect':>7} {'sessions':>8} {'start s':>8} {'an hour':>8} {'steps s':>8} {'besides s':>9} "
     )
-    lines = [head + f"{'a task ms':>9} {'db kB':>6} {'memory MB':>20} {'leak kB':>8}"]
+    lines = [head + f"{'a task ms':>9} {'cpu s':>6} {'db kB':>6} {'memory MB':>20} {'leak kB':>8}"]
     for n in nights:
         memory = " -> ".join(f"{mb:.0f}" for mb in n.memory_mb)
         lines.append(
             f"{n.workers:>7} {'yes' if n.prefect else 'no':>7} {n.sessions:>8} {n.start_s:>8.1f} "
             f"{n.sessions_per_hour:>8.0f} {n.step_s:>8.2f} {n.overhead_s:>9.2f} {n.overhead_task_ms:>9.0f} "
-            f"{n.database_kb:>6.0f} {memory:>20} {n.leak_kb:>8.1f}"
+            f"{n.cpu_s:>6.2f} {n.database_kb:>6.0f} {memory:>20} {n.leak_kb:>8.1f}"
         )
     lines.append("")
     lines.append(f"A session has up to {len(STEPS)} steps. Memory: after the first, the middle and the last session;")
-    lines.append("leak: its growth for a session over the second half. db, leak and besides: for one session.")
+    lines.append(
+        "leak: its growth for a session over the second half. Steps, besides, cpu, db and leak: for one session."
+    )
     return "\n".join(lines)

@@ -167,6 +167,8 @@ def test_prefect_killed_deleted_and_damaged(few, few_undisturbed, tmp_path):
 
 def test_a_recording_that_crashes_a_library_is_left_out(few, few_undisturbed, tmp_path):
     store, bad = new_store(tmp_path), next(iter(few_undisturbed))
+    (store / "prefect").mkdir()
+    (store / "prefect" / "prefect.db").write_bytes(b"torn" * 4096)
     faults = [{"step": "markers", "what": "crash", "session": bad, "mark": str(tmp_path / "crash"), "times": 9}]
     report = watch(few, store, faults=faults)
     assert [(row["session"], row["step"], row["code"]) for row in report["stopped"]] == [
@@ -174,6 +176,7 @@ def test_a_recording_that_crashes_a_library_is_left_out(few, few_undisturbed, tm
     ]
     assert len(report["made"]) == len(few_undisturbed) - 1
     assert Session(store / "sessions" / bad, {}).problem.code == "worker-crashed"
+    assert "prefect database damaged, put aside" in (store / "attune.log").read_text()
     with sqlite3.connect(store / "prefect" / "prefect.db") as connection:
         told = "\n".join(connection.iterdump())
     assert "attune-night" in told, "the night's table is kept in Prefect"
