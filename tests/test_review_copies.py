@@ -228,7 +228,7 @@ def test_a_copy_cut_off_leaves_nothing_half(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         media.prepare(session, stop)
     assert sorted(path.name for path in (session.folder / "review").iterdir()) == ["made.json", "peaks.u8"]
-    assert media.playing(session) is None
+    assert media.playing(session) == (session.folder / "audio.flac", "audio/flac")
     media.prepare(session)
     assert first_click_s(media.playing(session)[0], 3.0) == pytest.approx(3.0, abs=MOST_OFF_S)
 

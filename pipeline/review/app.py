@@ -210,8 +210,7 @@ def _media(session: Session) -> dict[str, Any]:
     made = media.load_made(session)
     return {
         "sound": media.has_sound(session),
-        "plays": bool(made.plays),
-        "version": made.plays,
+        "version": made.plays or "flac",
         "picture": made.picture,
         "whole": made.whole,
         "problem": made.problem,

@@ -28,7 +28,7 @@ Tell = Callable[[float, str], None]
 class Made:
     """What lies in `review/`, and from which sound it was made.
 
-    plays     name of the copy; "recording" where the recording itself is played; "" while nothing is ready
+    plays     name of the copy; "recording" where the recording itself is played; "" while there is none
     picture   whether there is one
     problem   why there is no picture although the recording may have one; or ""
     whole     whether nothing is left to make
@@ -154,13 +154,16 @@ def _hash(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def playing(session: Session) -> tuple[Path, str] | None:
-    """The file to play and its media type; None while nothing can be played.
+    """The file to play and its media type; None where there is no sound.
+
+    Until a copy is made it is the session's own FLAC: every frame of it says where it lies, so it seeks exactly too,
+    but it is large and has no picture.
 
     raises   AttuneError where the recording itself is played and has gone
     """
     made = load_made(session)
     if not made.plays:
-        return None
+        return (session.folder / AUDIO.makes[0], "audio/flac") if has_sound(session) else None
     if made.plays == RECORDING_ITSELF:
         path = find_recording(session)
         return path, "video/mp4"

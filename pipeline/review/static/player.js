@@ -27,8 +27,7 @@ export class Player {
   loaded(media) {
     this.view.media = media;
     if (!media.sound) return this.showWaiting("This session comes from a transcript alone: there is nothing to play.");
-    if (!media.plays) return this.showWaiting("Making a copy that seeks exactly…");
-    if (media.version === this.version) return undefined;
+    if (media.version === this.version || (this.media && !this.paused)) return undefined; // never in the middle of a word
     const playing = !this.paused;
     this.at = this.time;
     this.version = media.version;
@@ -62,23 +61,23 @@ export class Player {
   }
 
   showWaiting(text) {
-    this.waiting = el("p", { class: "quiet waiting" }, text);
-    this.screen.replaceChildren(this.waiting);
+    this.screen.replaceChildren(el("p", { class: "quiet waiting" }, text));
     this.media = null;
     this.version = "";
   }
 
-  /** How far the copy is, while there is nothing to play. */
+  /** How far the copy is: until then the sound is played as it is, without a picture. */
   showCopy(job) {
-    if (this.media || !job || !this.waiting || !this.view.media.sound) return;
-    if (job.state === "stopped") this.waiting.textContent = job.problem;
-    else if (job.says) this.waiting.textContent = `${job.says[0].toUpperCase()}${job.says.slice(1)}… ${Math.round(100 * job.done)} %`;
+    if (!this.copying) return;
+    const busy = job && !this.view.media.whole && job.says && job.state !== "done";
+    this.copying.textContent = !busy ? "" : job.state === "stopped" ? job.problem : `${job.says[0].toUpperCase()}${job.says.slice(1)}: ${Math.round(100 * job.done)} %`;
   }
 
   speaking() {
     this.who = el("b", {});
     this.said = el("p", {});
-    return el("div", { class: "speaking", "aria-hidden": "true" }, this.who, this.said);
+    this.copying = el("small", { class: "quiet copying" });
+    return el("div", { class: "speaking", "aria-hidden": "true" }, this.who, this.said, this.copying);
   }
 
   /** For a session without picture: who speaks now, and their words. */
@@ -100,7 +99,7 @@ export class Player {
   skip(seconds) { this.seek(this.time + seconds); }
 
   play() {
-    if (!this.media) return say(this.view.media.sound ? "The copy is still being made" : "There is nothing to play");
+    if (!this.media) return say("There is nothing to play");
     return this.media.play().catch(() => say("The browser did not start to play; press K"));
   }
 

@@ -421,7 +421,8 @@ class Desk {
     this.player.showCopy(found.copy);
     await this.fetchPeaks(found);
     if (this.remaking) await this.watchRemake(found.remake);
-    const copying = found.media.sound && !found.media.whole && found.copy && found.copy.state !== "stopped" && found.copy.state !== "done";
+    const making = found.copy && found.copy.state !== "stopped" && found.copy.state !== "done";
+    const copying = found.media.sound && (making || found.media.version !== this.player.version);
     if (copying || this.remaking) this.timer = window.setTimeout(() => this.poll(), POLL_MS);
     else if (!this.banner.classList.contains("problem") && found.media.problem && this.told !== found.media.problem) {
       this.told = found.media.problem;
