@@ -27,6 +27,7 @@ def test_a_word_after_a_pause_begins_where_its_sound_does():
     _, after = tighten(words, [Activity(0, 1.95)], samples, RATE)
     assert after.start == pytest.approx(1.5, abs=0.03)
     assert after.end == pytest.approx(1.9, abs=0.01)
+    assert type(after.start) is float  # as records are written
 
 
 def test_a_word_is_cut_to_the_voice_activity_it_ends_in():

@@ -72,7 +72,7 @@ def _after_pause(word: Word, level_db: np.ndarray) -> Word:
         return word
     quiet = inside < np.percentile(inside, 95) - QUIET_DB
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8))).reshape(-1, 2)
-    pauses = [end for start, end in edges if end - start >= run and len(inside) - end >= least]
+    pauses = [end for start, end in edges.tolist() if end - start >= run and len(inside) - end >= least]
     if not pauses:
         return word
-    return replace(word, start=round(max(word.start, (first + pauses[-1]) * LEVEL_S), 3))
+    return replace(word, start=round(float(max(word.start, (first + pauses[-1]) * LEVEL_S)), 3))
