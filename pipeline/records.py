@@ -75,14 +75,18 @@ class Audio:
 class About:
     """Which session this is.
 
-    session      the folder's name: the first 12 hex digits of the recording's SHA-256
+    session      the folder's name: the first 12 hex digits of the recording's SHA-256, of both where there are two
     recording    where the recording lies on this machine, or "" for a session from a transcript alone
     duration_s   length of the recording, or the end of the last line of the transcript; seconds
+    second       where the other person's recording lies, or "" where one recording holds both people
+    offset_s     how much later the second recording begins, seconds, as a person said; None to find it by the sound
     """
 
     session: str
     recording: str
     duration_s: float
+    second: str = ""
+    offset_s: float | None = None
 
 
 @dataclass(frozen=True)

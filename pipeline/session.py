@@ -16,6 +16,7 @@ No heavy library is loaded here; the steps load what they need when they run.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ from pipeline import formats, models
 from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
+from pipeline.speech.two_files import TwoFiles
 from pipeline.steps import ABOUT, AUDIO, GIVEN, RECORDING, STEPS, Source, Step
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
@@ -158,23 +160,36 @@ def open_session(
     settings: Tables,
     on_wait: Callable[[str], None] = lambda holder: None,
     wait_s: float = WAIT_S,
+    second: Path | None = None,
+    offset_s: float | None = None,
 ) -> Session:
     """The session of a recording, of a transcript, or of both: its folder is made if it is new.
 
+    second    the other person's recording of the same session
+    offset_s  how much later `second` begins, seconds; None as noted before, or else found by the sound
     given     a transcript, a speaker file, or both; kept in the session and used by later runs too
     on_wait   hears who holds the session, when another process is at work on it; waited for up to `wait_s`
     raises    AttuneError for what cannot be opened, named in `problem.json` too once there is a folder
     """
     named = recording or given[0]
-    check_file(named)
+    for path in (named, second) if second else (named,):
+        check_file(path)
     with storing():
-        folder = store / "sessions" / models.sha256_of(named)[:ID_LENGTH]
+        folder = store / "sessions" / session_id(named, second)
         (folder / "receipts").mkdir(parents=True, exist_ok=True)
     session = Session(folder, settings)
     with hold(folder / "lock", on_wait, wait_s), recorded(session, "open"):
         _open_given(folder, given)
-        _open_about(session, recording)
+        _open_about(session, recording, second, offset_s)
     return Session(folder, settings)
+
+
+def session_id(recording: Path, second: Path | None = None) -> str:
+    """The first hex digits of the recording's SHA-256; for two recordings, of their two hashes in a row."""
+    if second is None:
+        return models.sha256_of(recording)[:ID_LENGTH]
+    both = models.sha256_of(recording) + models.sha256_of(second)
+    return hashlib.sha256(both.encode()).hexdigest()[:ID_LENGTH]
 
 
 def check_file(path: Path) -> None:
@@ -213,18 +228,23 @@ def load_lines(given: Sequence[Path]) -> list[Given]:
     return combine_given(words[0], speakers[0])
 
 
-def _open_about(session: Session, recording: Path | None) -> None:
+def _open_about(session: Session, recording: Path | None, second: Path | None, offset_s: float | None) -> None:
     """Note where the recording lies. One session may have two names: the first noted stays while it leads there."""
     path = session.folder / "about.json"
     known = _known_about(session)
-    if known.recording and Path(known.recording).is_file() and known.duration_s > 0:
+    offset_s = known.offset_s if offset_s is None else offset_s
+    noted = [Path(place).is_file() for place in (known.recording, known.second) if place]
+    if noted and all(noted) and known.duration_s > 0:
+        write_if_changed(path, formats.dump("about.json", replace(known, offset_s=offset_s)))
         return
     if recording is not None:
         from pipeline.speech.audio import check_recording
 
-        place = str(recording.resolve())
-        write_if_changed(path, formats.dump("about.json", About(session.id, place, 0.0)))
-        known = About(session.id, place, round(check_recording(recording, session.options(AUDIO)), 3))
+        places = [str(file.resolve()) if file else "" for file in (recording, second)]
+        known = About(session.id, places[0], 0.0, places[1], offset_s)
+        write_if_changed(path, formats.dump("about.json", known))
+        lengths = [check_recording(file, session.options(AUDIO)) for file in (recording, second) if file]
+        known = replace(known, duration_s=round(lengths[0], 3))
     elif not known.recording:
         known = replace(known, duration_s=max((line.end for line in session.given or ()), default=0.0))
     write_if_changed(path, formats.dump("about.json", known))
@@ -256,8 +276,13 @@ def find_session(store: Path, key: str, settings: Tables) -> Session:
     raises   AttuneError when there is none or more than one
     """
     path = Path(key)
-    wanted = models.sha256_of(path)[:ID_LENGTH] if path.is_file() else key
-    found = [session for session in all_sessions(store, settings) if session.id.startswith(wanted)]
+    wanted = session_id(path) if path.is_file() else key
+    sessions = all_sessions(store, settings)
+    found = [session for session in sessions if session.id.startswith(wanted)]
+    if not found and path.is_file():  # one of the two recordings of a session
+        place = str(path.resolve())
+        pairs = [session for session in sessions if session.about.second]
+        found = [session for session in pairs if place in (session.about.recording, session.about.second)]
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} sessions begin with {key!r}" if found else "there is no such session in the store"
@@ -284,6 +309,8 @@ def expected_receipt(session: Session, step: Step) -> Receipt:
 def _input(session: Session, read: Source | Step) -> Iterator[tuple[str, str]]:
     if read is RECORDING:
         yield read.name, session.id if session.has_sound else ABSENT
+        if session.about.offset_s is not None:
+            yield "offset_s", str(session.about.offset_s)
     elif isinstance(read, Source):
         path = session.folder / {GIVEN.name: "given.jsonl", ABOUT.name: "about.json"}[read.name]
         yield read.name, models.sha256_of(path) if path.is_file() else ABSENT
@@ -400,15 +427,16 @@ def _value(session: Session, read: Source | Step) -> Any:
     return session.load(read)
 
 
-def _recording(session: Session) -> Path:
-    path = Path(session.about.recording)
-    if not path.is_file():
+def _recording(session: Session) -> Path | TwoFiles:
+    about = session.about
+    path, second = Path(about.recording), Path(about.second)
+    if not path.is_file() or (about.second and not second.is_file()):
         raise AttuneError(
             "the recording is no longer where it was",
             mend="put it back, or process it from its new place",
             code="recording-gone",
         )
-    return path
+    return TwoFiles(path, second, about.offset_s) if about.second else path
 
 
 def _keep(session: Session, step: Step, receipt: Receipt, files: dict[str, Any]) -> None:

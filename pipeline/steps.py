@@ -18,10 +18,11 @@ from pipeline.features.turn_table import TurnTableOptions, measure_turns
 from pipeline.features.windows import WindowsOptions, measure_windows
 from pipeline.records import Given
 from pipeline.speech.activity import ActivityOptions, activity_models, find_activity
-from pipeline.speech.audio import AudioOptions, decode_recording
+from pipeline.speech.audio import AudioOptions
 from pipeline.speech.diarize import DiarizeOptions, diarize, diarize_models
 from pipeline.speech.transcribe import TranscribeOptions, transcribe, transcribe_models
 from pipeline.speech.turns import TurnsOptions, build_turns
+from pipeline.speech.two_files import decode_session
 from pipeline.speech.voices import VoicesOptions, assign_roles
 
 
@@ -64,7 +65,7 @@ class Step:
     cpu_per_audio_s: float = 0.0005
 
 
-RECORDING = Source("recording")  # a Path to the media file
+RECORDING = Source("recording")  # a Path to the media file, or two_files.TwoFiles where each person has one
 GIVEN = Source("given")  # list[Given], read from a transcript or speaker file that somebody already has
 ABOUT = Source("about")  # records.About: the session's id and where its recording lies
 
@@ -73,7 +74,7 @@ AUDIO = Step(
     does="read the sound",
     makes=("audio.flac",),
     reads=(RECORDING,),
-    make=decode_recording,
+    make=decode_session,
     options=AudioOptions(),
     needs_sound=True,
     cpu_per_audio_s=0.001,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -70,6 +71,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a transcript or speaker file that you already have (vtt, srt, TextGrid, stm, json, rttm), for one "
         "recording or alone; may be given twice, words and speakers",
     )
+    parser.add_argument(
+        "--one-session",
+        action="store_true",
+        help="the two recordings given are of one session, one microphone a person; the first one's clock counts",
+    )
+    parser.add_argument(
+        "--offset",
+        type=float,
+        metavar="SECONDS",
+        help="with --one-session: how much later the second recording begins (default: found by what both hear)",
+    )
     parser.add_argument("--offline", action="store_true", help="never try the network, even for missing weights")
     common.add_store(parser)
     common.add_settings(parser)
@@ -102,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
 def open_items(args: argparse.Namespace, tables: Tables) -> list[Item]:
     """One item per file that was asked for, its session opened, or stopped with the reason."""
     files = [file for path in args.paths for file in find_recordings(path, args.store)]
+    second = _second_of(files, args)
     if args.transcript and len(files) > 1:
         raise AttuneError(
             f"--transcript goes with one recording, and {len(files)} were given",
@@ -113,10 +126,34 @@ def open_items(args: argparse.Namespace, tables: Tables) -> list[Item]:
     items: list[Item] = []
     for file in files or [None]:
         item = Item(file or args.transcript[0])
-        _open(item, file, args, tables)
+        _open(item, file, args, tables, second)
         _join_twin(item, items)
         items.append(item)
     return items
+
+
+def _second_of(files: list[Path], args: argparse.Namespace) -> Path | None:
+    """Take the other person's recording out of the files, where two are one session.
+
+    raises   AttuneError for other than two files, or an offset without --one-session
+    """
+    if args.one_session and len(files) != 2:
+        raise AttuneError(
+            f"--one-session takes two recordings, one of each person, and {len(files)} were given",
+            mend="attune process FIRST SECOND --one-session",
+            code="one-session-of-two",
+        )
+    if args.offset is not None and not args.one_session:
+        raise AttuneError(
+            "--offset is for two recordings of one session",
+            mend="give --one-session and the two recordings as well",
+            code="offset-without-second",
+        )
+    if not math.isfinite(args.offset or 0.0):
+        raise AttuneError(
+            f"--offset is {args.offset}; it takes seconds", mend="give a number, for instance 12.5", code="offset-value"
+        )
+    return files.pop() if args.one_session else None
 
 
 def find_recordings(path: Path, store: Path) -> list[Path]:
@@ -145,12 +182,16 @@ def find_recordings(path: Path, store: Path) -> list[Path]:
     return found
 
 
-def _open(item: Item, recording: Path | None, args: argparse.Namespace, tables: Tables) -> None:
+def _open(
+    item: Item, recording: Path | None, args: argparse.Namespace, tables: Tables, second: Path | None = None
+) -> None:
     def on_wait(holder: str) -> None:
         print(f"{item.name}: {holder} is at work on this session; waiting for it", file=sys.stderr)
 
     try:
-        item.session = open_session(args.store, recording, args.transcript, tables, on_wait)
+        item.session = open_session(
+            args.store, recording, args.transcript, tables, on_wait, second=second, offset_s=args.offset
+        )
         item.state = "waiting"
     except AttuneError as error:
         item.stop(error)
