@@ -130,7 +130,7 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
     def session(key: str) -> Response:
         found = opened(key)
         check_ready(found)
-        app.state.copies.start(key, lambda tell: media.prepare(found, tell), "waiting for another copy")
+        app.state.copies.start(key, lambda tell: media.prepare(found, tell), "making the review copy")
         return _json(_session(found) | build_view(load_contents(found)))
 
     @app.get("/api/sessions/{key}/state")

@@ -70,7 +70,7 @@ export class Player {
   showCopy(job) {
     if (!this.copying) return;
     const busy = job && !this.view.media.whole && job.says && job.state !== "done";
-    this.copying.textContent = !busy ? "" : job.state === "stopped" ? job.problem : `${job.says[0].toUpperCase()}${job.says.slice(1)}: ${Math.round(100 * job.done)} %`;
+    this.copying.textContent = !busy ? "" : job.state === "stopped" ? job.problem : `${job.says[0].toUpperCase()}${job.says.slice(1)}${job.done ? `: ${Math.round(100 * job.done)} %` : "…"}`;
   }
 
   speaking() {
