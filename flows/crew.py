@@ -67,7 +67,7 @@ class Worker:
             env[SMALL_BATCHES] = "1"
         command = [sys.executable, "-m", "flows.worker", *([] if prefect else [WITHOUT_PREFECT])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-        self.prefect, self.small, self.ready, self.given_up = bool(prefect), small, False, False
+        self.prefect, self.small, self.given_up = bool(prefect), small, False
         self.job: Job | None = None
         self.step, self.until = "", float("inf")
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
@@ -130,7 +130,7 @@ class Crew:
         self.workers: list[Worker] = []
         self.opener: Worker | None = None
         self.restarts = self.without_prefect = self.prefect_failures = self.starts_then = 0
-        self.store_lost = False
+        self.store_lost = self.ran_flows = False
         self.opened: list[dict[str, Any]] = []
         self.reported = 0
 
@@ -166,8 +166,15 @@ class Crew:
         self.opener.order("open", file=str(file), given=given, session=session)
 
     def report(self, rows: list[dict[str, str]], told: str) -> bool:
-        """Have a table kept in Prefect; False where no worker is there that knows Prefect."""
-        worker = next((w for w in self.workers if w.job is None and w.prefect and w.ready), None)
+        """Have a table kept in Prefect; False where that is not to be had, or no flow has run.
+
+        A new worker does it where the last one has died; it sweeps what that one left "running", too.
+        """
+        worker = next((w for w in self.workers if w.job is None and w.prefect), None)
+        if worker is None and self.prefect and self.ran_flows and len(self.workers) < self.size:
+            self._keep_server()
+            worker = Worker(self.inbox, prefect=self.server.address, small=False, lock_wait_s=self.lock_wait_s)
+            self.workers.append(worker)
         if worker is not None:
             worker.order("report", rows=rows, told=told)
         return worker is not None
@@ -228,7 +235,7 @@ class Crew:
     def _take(self, worker: Worker, what: dict[str, Any]) -> Job | None:
         told, job = what.pop("told"), worker.job
         if told == "ready":
-            worker.ready = True
+            self.ran_flows = self.ran_flows or worker.prefect
         elif told == "opened":
             self.opened.append(what)
         elif told == "reported":

@@ -39,7 +39,6 @@ def may_pass(task, run, state: State) -> bool:
     task_run_name="{step}",
     persist_result=False,
     cache_policy=NO_CACHE,
-    retry_delay_seconds=RETRY_AFTER_S,
     retry_condition_fn=may_pass,
 )
 def make_step(session: str, step: str) -> State:
@@ -87,4 +86,5 @@ def _task_for(session: Session, step: Step):
     """The task with its tags, by which a server can limit what runs at a time, everywhere or on this machine."""
     heavy = step.models(session.options(step), session.given)
     tags = {MODELS, f"{MODELS}@{socket.gethostname()}"} if heavy else set()
-    return make_step.with_options(retries=context.listener().retries, tags=tags)
+    retries = context.listener().retries
+    return make_step.with_options(retries=retries, retry_delay_seconds=RETRY_AFTER_S[:retries], tags=tags)

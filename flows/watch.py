@@ -28,7 +28,7 @@ from pipeline.session import Session
 from pipeline.store import check_present
 
 IDLE_S = 120.0  # without work, the workers end and their memory is given back
-REPORT_S = 10.0  # for Prefect to keep the night's table
+REPORT_S = 60.0  # for Prefect to keep the night's table, a new worker's start included
 GONE_TRIES = 6  # about 5 minutes for a recording that is not where it was; then it is said so
 MENDS = {
     "folder-gone": "check the network share that holds the recordings",
@@ -367,7 +367,8 @@ class Watch:
         told = f"{len(report.made)} made, {len(report.reused)} as they were, {len(report.stopped)} stopped"
         if rows and not self.stopping and self.crew.report(rows, told):
             until = time.monotonic() + REPORT_S
-            while self.crew.reported == before and time.monotonic() < until:
+            restarts = self.crew.restarts
+            while self.crew.reported == before and self.crew.restarts == restarts and time.monotonic() < until:
                 self.crew.hear(0.1)
 
     def file_of(self, job: Job) -> Path | None:

@@ -1,11 +1,13 @@
 """The flows, on given transcripts: small, fast, the whole step table, no model but the catalogue's patterns."""
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from flows import context, environment, server
 from flows.context import Listener
+from pipeline.records import AttuneError
 from pipeline.session import open_session
 from pipeline.settings import load_tables
 from pipeline.steps import STEPS
@@ -70,6 +72,50 @@ def test_a_step_that_stops_ends_the_flow_with_its_code_only(prefect_server, tmp_
     assert state.is_failed()
     assert state.message == "artefact-unreadable"
     assert state.data is None or not str(state.data).count("transcript")
+
+
+@pytest.mark.parametrize(("code", "tries", "fine"), [("store-unreachable", 3, True), ("not-media", 1, False)])
+def test_only_what_can_pass_is_tried_again(prefect_server, tmp_path, monkeypatch, code, tries, fine):
+    from flows import session as flow
+
+    opened_session = opened(prefect_server, tmp_path, "once.json", repeat=5 + tries)
+    real, tried = flow.run_one, []
+
+    def stumble(session, step, *more, **others):
+        if step.name == "turns":
+            tried.append(step.name)
+            if len(tried) < 3:
+                raise AttuneError("I hate Mondays", mend="", code=code)
+        return real(session, step, *more, **others)
+
+    monkeypatch.setattr(flow, "run_one", stumble)
+    monkeypatch.setattr(flow, "RETRY_AFTER_S", [0, 0, 0])
+    state = flow.process_session(opened_session.id, return_state=True)
+    assert len(tried) == tries
+    assert state.is_completed() == fine
+    assert fine or state.message == code
+
+
+def test_a_rest_is_taken_between_two_steps(prefect_server, tmp_path):
+    from flows.session import process_session
+
+    session, events = opened(prefect_server, tmp_path, repeat=9), []
+    with context.listening(Listener(events.append, rests=lambda: len(events) > 4)):
+        state = process_session(session.id, return_state=True)
+    assert state.is_cancelled()
+    made = [event.step for event in events if event.outcome == "made"]
+    assert 0 < len(made) < len(STEPS)
+    assert process_session(session.id, return_state=True).is_completed()
+
+
+def test_the_steps_with_models_are_tagged_for_a_limit(prefect_server, tmp_path):
+    from flows.session import MODELS, _task_for
+    from pipeline.steps import MARKERS, TURNS
+
+    session = opened(prefect_server, tmp_path)
+    assert MODELS not in _task_for(session, TURNS).tags
+    with_models = replace(session, settings={})
+    assert MODELS in _task_for(with_models, MARKERS).tags
 
 
 def test_runs_of_a_process_that_is_gone_are_swept(prefect_server, tmp_path):
