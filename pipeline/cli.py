@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "review": "open the supervisor's page: jump to a moment, see why, decide",
     "watch": "process what arrives in a folder, through the night",
     "deploy": "set up a Prefect server for several machines: pool, limits, schedule",
+    "enrol": "keep a therapist's voice sample, as numbers, to name the therapist by; list and delete them",
     "show": "print the moments of a session, or the list of sessions",
     "export": "write a session in other formats",
     "plot": "draw a session on one page",

@@ -33,8 +33,9 @@ from pipeline import formats, models
 from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
+from pipeline.speech import enrolled
 from pipeline.speech.two_files import TwoFiles
-from pipeline.steps import ABOUT, AUDIO, GIVEN, RECORDING, STEPS, Source, Step
+from pipeline.steps import ABOUT, AUDIO, ENROLLED, GIVEN, RECORDING, STEPS, Source, Step
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
 ID_LENGTH = 12
@@ -311,6 +312,10 @@ def _input(session: Session, read: Source | Step) -> Iterator[tuple[str, str]]:
         yield read.name, session.id if session.has_sound else ABSENT
         if session.about.offset_s is not None:
             yield "offset_s", str(session.about.offset_s)
+    elif read is ENROLLED:
+        path = _enrolled_path(session)
+        if path.is_file():  # a store without enrolled voices is as one that could not have any
+            yield path.name, models.sha256_of(path)
     elif isinstance(read, Source):
         path = session.folder / {GIVEN.name: "given.jsonl", ABOUT.name: "about.json"}[read.name]
         yield read.name, models.sha256_of(path) if path.is_file() else ABSENT
@@ -422,9 +427,15 @@ def is_out_of_memory(error: Exception) -> bool:
 def _value(session: Session, read: Source | Step) -> Any:
     if read is RECORDING:
         return _recording(session)
+    if read is ENROLLED:
+        return enrolled.load_enrolled(_enrolled_path(session))
     if isinstance(read, Source):
         return {GIVEN.name: session.given, ABOUT.name: session.about}[read.name]
     return session.load(read)
+
+
+def _enrolled_path(session: Session) -> Path:
+    return session.folder.parent.parent / enrolled.FILE
 
 
 def _recording(session: Session) -> Path | TwoFiles:

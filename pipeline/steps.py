@@ -23,7 +23,7 @@ from pipeline.speech.diarize import DiarizeOptions, diarize, diarize_models
 from pipeline.speech.transcribe import TranscribeOptions, transcribe, transcribe_models
 from pipeline.speech.turns import TurnsOptions, build_turns
 from pipeline.speech.two_files import decode_session
-from pipeline.speech.voices import VoicesOptions, assign_roles
+from pipeline.speech.voices import VoicesOptions, name_voices
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Step:
 
 RECORDING = Source("recording")  # a Path to the media file, or two_files.TwoFiles where each person has one
 GIVEN = Source("given")  # list[Given], read from a transcript or speaker file that somebody already has
+ENROLLED = Source("enrolled")  # dict[str, Enrolled], the store's enrolled voices by name
 ABOUT = Source("about")  # records.About: the session's id and where its recording lies
 
 AUDIO = Step(
@@ -114,8 +115,8 @@ VOICES = Step(
     name="voices",
     does="tell therapist from client",
     makes=("voices.jsonl",),
-    reads=(WORDS, SPEECH, GIVEN),
-    make=assign_roles,
+    reads=(WORDS, SPEECH, GIVEN, AUDIO, ENROLLED),
+    make=name_voices,
     options=VoicesOptions(),
     version=2,
 )
