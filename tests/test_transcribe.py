@@ -23,6 +23,7 @@ from pipeline.speech.transcribe import (
     keep_supported,
     pack_chunks,
     place_word,
+    skips_speech,
     transcribe,
     transcribe_models,
     words_of_lines,
@@ -217,6 +218,29 @@ def test_the_search_is_openai_whispers_own(acted, beams):
     theirs = [whisper.decode(whole, one, options) for one in mel]
     assert [list(d.tokens) for d in ours] == [list(d.tokens) for d in theirs]
     assert [d.no_speech for d in ours] == pytest.approx([d.no_speech_prob for d in theirs], abs=1e-3)
+
+
+@pytest.mark.parametrize("frames", [1, 499, 1500])
+def test_attention_in_blocks_is_attention(frames):
+    import torch
+
+    from pipeline.speech.engines.whisper_decode import _attention_in_blocks
+
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, frames, 128)
+    ours, _ = _attention_in_blocks(2, query, key, value)
+    by_head = [x.view(2, frames, 2, 64).transpose(1, 2) for x in (query, key, value)]
+    theirs = torch.nn.functional.scaled_dot_product_attention(*by_head).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_speech_in_which_no_word_begins_is_noticed():
+    chunk = Chunk((Span(10, 14), Span(60, 66)))
+    activity = [Activity(10, 14), Activity(60, 61), Activity(63, 66)]
+    words = [HeardWord(at, at + 0.3, "word", 0.9) for at in (0.0, 1.5, 3.0, 4.0, 5.0, 7.5, 9.0)]
+    assert not skips_speech(words, chunk, activity, 2.2)
+    assert skips_speech(words[:-2], chunk, activity, 2.2)  # nothing after 61 although somebody speaks from 63 to 66
+    assert skips_speech([], chunk, activity, 2.2)
 
 
 @pytest.mark.models

@@ -45,7 +45,7 @@ class TranscribeOptions:
     max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
     bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
     pad_s: float = 0.2  # silence kept around each stretch of speech; seconds
-    max_wordless_s: float = 3.0  # speech without a word for this long is heard again in shorter chunks; seconds
+    max_wordless_s: float = 2.2  # speech in which no word begins for this long is heard again in shorter chunks
     min_confidence: float = 0.0  # words below this are dropped; 0 to 1
     overlap_confidence: float = 0.5  # factor on the confidence of words where two people speak at once
 
@@ -90,7 +90,7 @@ def transcribe(
         )
     chunks = pack_chunks(activity, audio.mono, options)
     heard = _listen(audio.mono, chunks, options)
-    gappy = [i for i, words in enumerate(heard) if skips_speech(words, chunks[i].duration_s, options.max_wordless_s)]
+    gappy = [i for i, words in enumerate(heard) if skips_speech(words, chunks[i], activity, options.max_wordless_s)]
     shorter = [_halves(chunks[i], activity, audio.mono, options) for i in gappy]
     again = iter(_listen(audio.mono, [half for halves in shorter for half in halves], options))
     placed = {i: [(words, chunks[i])] for i, words in enumerate(heard)}
@@ -119,13 +119,15 @@ def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOpt
     return heard
 
 
-def skips_speech(words: Sequence[HeardWord], duration_s: float, max_wordless_s: float) -> bool:
-    """Whether the recogniser left out part of a chunk: for too long no word begins, although somebody speaks there.
-
-    A chunk holds no silence longer than `bridge_s`, so this is no pause.
-    """
-    marks = [0.0, *(word.start for word in words), duration_s]
-    return any(b - a > max_wordless_s for a, b in pairwise(marks))
+def skips_speech(words: Sequence[HeardWord], chunk: Chunk, activity: Sequence[Activity], max_wordless_s: float) -> bool:
+    """Whether the recogniser left out part of a chunk: for too much of its speech no word begins."""
+    starts = [place_word(word, chunk).start for word in words]
+    for piece in chunk.pieces:
+        marks = [piece.start, *(at for at in starts if piece.start < at < piece.end), piece.end]
+        spoken = within(activity, piece)
+        if any(covered_s(Span(a, b), spoken) > max_wordless_s for a, b in pairwise(marks)):
+            return True
+    return False
 
 
 def _halves(chunk: Chunk, activity: Sequence[Activity], samples: np.ndarray, options: TranscribeOptions) -> list[Chunk]:

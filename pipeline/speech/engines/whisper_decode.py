@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pipeline.speech.engines.whisper_weights import HEAD_SIZE, load_whisper
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
 ENCODE_CHUNKS = 2
+ATTENTION_ROWS = 500  # a block of scores is then 1.5 MB in bfloat16
 TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
 
 
@@ -114,7 +115,7 @@ def load_model(name: str, dtype_name: str) -> Model:
         dims=whisper.dims,
         is_multilingual=whisper.is_multilingual,
         num_languages=whisper.num_languages,
-        encoder=_in_dtype(whisper.encoder, device, dtype),
+        encoder=_fast_encoder(whisper.encoder, device, dtype),
         layers=tuple(
             _lay_out(block, tuple(head for at, head in aligned if at == index), device, dtype)
             for index, block in enumerate(decoder.blocks)
@@ -141,6 +142,39 @@ def _in_dtype(module: torch.nn.Module, device: torch.device, dtype: torch.dtype)
         if isinstance(part, torch.nn.LayerNorm):
             part.float()
     return module
+
+
+def _fast_encoder(encoder: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+    """openai-whisper's encoder; on a CPU in bfloat16 with its attention in blocks that stay in the processor's cache.
+
+    That took a fifth off the encoder's time against torch's fused kernel (0.62 and 0.78 s for 30 s of sound, Whisper
+    base, one core), at the same distance from float32.
+    """
+    import torch
+
+    encoder = _in_dtype(encoder, device, dtype)
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        for block in encoder.blocks:
+            block.attn.qkv_attention = partial(_attention_in_blocks, block.attn.n_head)
+    return encoder
+
+
+def _attention_in_blocks(
+    heads: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, _mask: None = None
+) -> tuple[torch.Tensor, None]:
+    """What `MultiHeadAttention.qkv_attention` gives, without a mask: (B, F, width) and None."""
+    import torch
+
+    query = (query * HEAD_SIZE**-0.5).unflatten(-1, (heads, HEAD_SIZE))
+    key, value = key.unflatten(-1, (heads, HEAD_SIZE)), value.unflatten(-1, (heads, HEAD_SIZE))
+    mixed = torch.empty_like(query)
+    for chunk in range(len(query)):
+        for head in range(heads):
+            keys, values = key[chunk, :, head].T, value[chunk, :, head]
+            for first in range(0, query.shape[1], ATTENTION_ROWS):
+                rows = slice(first, first + ATTENTION_ROWS)
+                mixed[chunk, rows, head] = (query[chunk, rows, head] @ keys).softmax(-1) @ values
+    return mixed.flatten(2), None
 
 
 def _lay_out(block, aligned: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> _Layer:
@@ -278,7 +312,9 @@ def _logits(model: Model, hidden: torch.Tensor) -> torch.Tensor:
     """Float32, over the vocabulary and the padding rows of the embedding, whose values mean nothing."""
     import torch
 
-    return torch.nn.functional.linear(hidden, model.embedding).float()
+    # As one matrix: for a batch of slices torch would copy the embedding once for every chunk.
+    rows = torch.nn.functional.linear(hidden.reshape(-1, hidden.shape[-1]), model.embedding).float()
+    return rows.view(*hidden.shape[:-1], -1)
 
 
 def _probabilities(model: Model, hidden: torch.Tensor) -> torch.Tensor:
