@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -34,8 +35,9 @@ from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
 from pipeline.speech import enrolled
+from pipeline.speech.corrections import Correction, read_corrections
 from pipeline.speech.two_files import TwoFiles
-from pipeline.steps import ABOUT, AUDIO, ENROLLED, GIVEN, RECORDING, STEPS, Source, Step
+from pipeline.steps import ABOUT, AUDIO, CORRECTIONS, ENROLLED, GIVEN, RECORDING, STEPS, Source, Step
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
 ID_LENGTH = 12
@@ -123,6 +125,11 @@ class Session:
     def decisions(self) -> Tables:
         """What a person decided about this session."""
         return load_tables(self.folder / "session.toml")
+
+    @cached_property
+    def corrections(self) -> list[Correction] | None:
+        """What a person put right in the transcript; None where nobody did."""
+        return read_corrections(self.decisions.get("corrections", [])) or None
 
     @property
     def has_sound(self) -> bool:
@@ -316,6 +323,9 @@ def _input(session: Session, read: Source | Step) -> Iterator[tuple[str, str]]:
         path = _enrolled_path(session)
         if path.is_file():  # a store without enrolled voices is as one that could not have any
             yield path.name, models.sha256_of(path)
+    elif read is CORRECTIONS:
+        if session.corrections:
+            yield read.name, sha256(msgspec.json.encode(session.corrections)).hexdigest()
     elif isinstance(read, Source):
         path = session.folder / {GIVEN.name: "given.jsonl", ABOUT.name: "about.json"}[read.name]
         yield read.name, models.sha256_of(path) if path.is_file() else ABSENT
@@ -430,7 +440,8 @@ def _value(session: Session, read: Source | Step) -> Any:
     if read is ENROLLED:
         return enrolled.load_enrolled(_enrolled_path(session))
     if isinstance(read, Source):
-        return {GIVEN.name: session.given, ABOUT.name: session.about}[read.name]
+        known = {GIVEN.name: session.given, ABOUT.name: session.about, CORRECTIONS.name: session.corrections}
+        return known[read.name]
     return session.load(read)
 
 

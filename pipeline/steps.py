@@ -19,9 +19,10 @@ from pipeline.features.windows import WindowsOptions, measure_windows
 from pipeline.records import Given
 from pipeline.speech.activity import ActivityOptions, activity_models, find_activity
 from pipeline.speech.audio import AudioOptions
+from pipeline.speech.corrections import lay_out_turns
 from pipeline.speech.diarize import DiarizeOptions, diarize, diarize_models
 from pipeline.speech.transcribe import TranscribeOptions, transcribe, transcribe_models
-from pipeline.speech.turns import TurnsOptions, build_turns
+from pipeline.speech.turns import TurnsOptions
 from pipeline.speech.two_files import decode_session
 from pipeline.speech.voices import VoicesOptions, name_voices
 
@@ -68,6 +69,7 @@ class Step:
 RECORDING = Source("recording")  # a Path to the media file, or two_files.TwoFiles where each person has one
 GIVEN = Source("given")  # list[Given], read from a transcript or speaker file that somebody already has
 ENROLLED = Source("enrolled")  # dict[str, Enrolled], the store's enrolled voices by name
+CORRECTIONS = Source("corrections")  # list[Correction], what a person put right in the transcript
 ABOUT = Source("about")  # records.About: the session's id and where its recording lies
 
 AUDIO = Step(
@@ -124,8 +126,8 @@ TURNS = Step(
     name="turns",
     does="lay out the turns",
     makes=("turns.jsonl",),
-    reads=(WORDS, SPEECH, VOICES),
-    make=build_turns,
+    reads=(WORDS, SPEECH, VOICES, CORRECTIONS),
+    make=lay_out_turns,
     options=TurnsOptions(),
     version=2,
 )

@@ -270,3 +270,21 @@ def test_an_error_keeps_its_way_out_when_it_crosses_from_a_child_process():
 
     error = pickle.loads(pickle.dumps(AttuneError("wrong", mend="mend it", code="a-code")))
     assert (str(error), error.mend, error.code) == ("wrong", "mend it", "a-code")
+
+
+def test_a_word_put_right_remakes_the_turns_and_taken_back_gives_them_back(tmp_path):
+    """A person's correction counts as an input of the turns, and of nothing before them."""
+    from pipeline.steps import ACTIVITY, SPEECH, TURNS, VOICES, WORDS
+    from tests.e2e.harness import write_dialogue
+
+    first = session.open_session(tmp_path, None, [write_dialogue(tmp_path / "talk.json")], {})
+    table = (ACTIVITY, WORDS, SPEECH, VOICES, TURNS)
+    assert [run_step(first, step) for step in table] == ["made"] * 5
+    before = (first.folder / "turns.jsonl").read_bytes()
+    fix = '[[corrections]]\nstart = 0.0\nend = 0.4\nkind = "words"\ntext = "Where"\n'
+    (first.folder / "session.toml").write_text(fix)
+    assert [run_step(Session(first.folder, {}), step) for step in table] == [*["reused"] * 4, "made"]
+    assert formats.load(first.folder / "turns.jsonl")[0].words[0].text == "Where"
+    (first.folder / "session.toml").unlink()
+    assert run_step(Session(first.folder, {}), TURNS) == "made"
+    assert (first.folder / "turns.jsonl").read_bytes() == before
