@@ -165,6 +165,7 @@ MARKERS = Step(
     reads=(TURNS, TURN_TABLE, WINDOWS),
     make=find_markers,
     options=MarkersOptions(),
+    version=2,
     models=markers_models,
 )
 MOMENTS = Step(
@@ -174,6 +175,7 @@ MOMENTS = Step(
     reads=(MARKERS, TURNS, TURN_TABLE, VOICES),
     make=find_moments,
     options=MomentsOptions(),
+    version=2,
 )
 EXPORTS = Step(
     name="exports",

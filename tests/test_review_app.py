@@ -22,7 +22,7 @@ AUDIT = 2  # the third clip in order of time is the one drawn at random
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     store = tmp_path_factory.mktemp("made")
-    write_session(store, LONG, 8, notes=("please confirm who is the therapist; the families depend on it",))
+    write_session(store, LONG, 8, notes=("please confirm who is the therapist: withdrawal and confrontation depend on it",))
     write_session(store, SPOKEN, 0.5, clicks_s=(5.0,))
     write_session(store, QUIET, 3, quiet=True)
     write_stopped(store, STOPPED)
@@ -265,7 +265,7 @@ def test_the_list_says_what_waits_and_why_something_stopped(page):
     judge(page)
     rows = {row["id"]: row for row in page.get("/api/sessions", params={"rater": "mh"}).json()["sessions"]}
     assert (rows[LONG]["clips"], rows[LONG]["judged"], rows[LONG]["raters"]) == (5, 1, ["mh"])
-    assert rows[LONG]["notes"] == ["please confirm who is the therapist; the families depend on it"]
+    assert rows[LONG]["notes"] == ["please confirm who is the therapist: withdrawal and confrontation depend on it"]
     assert rows[STOPPED]["problem"] == ["the recording holds no sound", "record again with a microphone"]
     assert rows[QUIET]["clips"] == 0
     assert rows[SPOKEN]["name"] == "Session of Thursday.mp4"

@@ -37,6 +37,7 @@ CLIENT_SAYS = {
     "shift": "changing the subject",
     "feeling": "feeling",
 }
+TELLING = {"second_person", "force", "therapy", "negation", "why", "hedge", "courtesy", "people", "shift"}
 THERAPIST_SAYS = {
     "apology": "apology or own part",
     "check_in": "checking in",
@@ -168,6 +169,17 @@ def _before(place: Place, _: str) -> str:
     if not what and row.log_words_z < 1.0:
         return ""
     return f"just before, the therapist {what or 'talks at length'} ({row.words} words; usual {row.usual_words:.0f})"
+
+
+def likeness_line(place: Place, name: str) -> str:
+    """The turn's most telling words, and the marker they are closest to."""
+    patterns = [pattern for cue, pattern in lexicon.BY_ROLE.get(place.turn.role, {}).items() if cue in TELLING]
+    words = place.text(place.index).split()
+    starts = range(max(1, len(words) - QUOTE_WORDS + 1))
+    cuts = [" ".join(words[first : first + QUOTE_WORDS]) for first in starts]
+    first = max(starts, key=lambda at: (sum(len(pattern.findall(cuts[at])) for pattern in patterns), -at))
+    more = first + QUOTE_WORDS < len(words)
+    return f"“{'… ' if first else ''}{cuts[first]}{' …' if more else ''}”: closest to the marker “{name.lower()}”"
 
 
 def _count(number: int, thing: str) -> str:

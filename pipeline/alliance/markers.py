@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MINIMAL = "wd_minimal_response"
 FALLBACK = {"withdrawal": MINIMAL, "confrontation": "cf_reject_intervention", "repair": "rs_redirect_refocus"}
+QUOTED_FROM = 0.3  # strength from which a turn's words are quoted with their closest marker
 CONTEXT = ("therapist_contribution", "recovery")  # families known by their patterns alone, shown beside a moment
 
 
@@ -152,9 +153,19 @@ def _head_marker(place: explain.Place, seen: _Seen, cues: Sequence[text.Cue]) ->
         reliability=round(gates.word_reliability(turn), 3),
         modality=seen.modality,
         words=mine[0].words if mine else "",
-        why="\n".join(explain.find_reasons(seen.names, seen.contributions, place)),
+        why="\n".join(_why(place, seen)),
         against="; ".join(dict.fromkeys(against)),
     )
+
+
+def _why(place: explain.Place, seen: _Seen) -> list[str]:
+    """Measured reasons, and the words where they carry the weight: before the numbers for what is said against."""
+    reasons = explain.find_reasons(seen.names, seen.contributions, place)
+    if place.turn.role != "client" or seen.modality != "text" or seen.strength < QUOTED_FROM:
+        return reasons
+    quoted = explain.likeness_line(place, load_catalogue().entries[seen.closest].name)
+    at = 0 if seen.family == "confrontation" else 1
+    return [*reasons[:at], quoted, *reasons[at:]][: explain.MOST]
 
 
 def _family(family: str) -> str:

@@ -107,7 +107,7 @@ def _notes(turns: Sequence[Turn], voices: Sequence[Voice], markers: Sequence[Mar
     if not any(turn.role == "client" for turn in turns):
         notes.append("no client speech was found, so no moment can be marked")
     if any(voice.confidence < 0.75 for voice in voices):
-        notes.append("please confirm who is the therapist; the families depend on it")
+        notes.append("please confirm who is the therapist: withdrawal and confrontation depend on it")
     words = [word for turn in turns for word in turn.words]
     doubtful = sum(word.confidence < gates.CONFIDENCE_FLOOR for word in words)
     if words and doubtful / len(words) > 0.2:
@@ -148,14 +148,20 @@ def _closest(markers: Sequence[Marker]) -> str:
     return max(votes, key=lambda name: (votes[name], name)) if votes else ""
 
 
+BEFORE = "just before"
+ONCE = (BEFORE, "a long turn")  # sentences that say nothing new the second time
+
+
 def _reasons(ordered: Sequence[Marker]) -> tuple[str, ...]:
     """At most four sentences: half from the peak, the rest from the strongest other turns, none twice."""
     first = [line for marker in ordered[:1] for line in marker.why.split("\n")][: REASONS - 1]
     rest = [line for marker in ordered[1:] for line in marker.why.split("\n")[:2]]
     kept: dict[str, str] = {}
     for line in first + rest:
-        kept.setdefault("just before" if line.startswith("just before") else line, line)
-    return tuple(line for line in kept.values() if line)[:REASONS]
+        once = next((start for start in ONCE if line.startswith(start)), line)
+        kept.setdefault(once, line)
+    before = kept.pop(BEFORE, "")  # what led to it is no reason by itself, so it comes last
+    return tuple(line for line in [*kept.values(), before] if line)[:REASONS]
 
 
 def _link(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -> list[Moment]:
