@@ -102,3 +102,21 @@ def test_the_therapists_voice_is_not_looked_at():
     table = voice_table(turns)
     table.loc[0, ["pitch_st_z", "level_db_z"]] = 4.0
     assert find_voice_markers(turns, table, 2.0) == []
+
+
+def test_what_lies_in_a_grey_minute_counts_for_nothing():
+    import pandas as pd
+
+    from pipeline.alliance.markers import _without_grey
+    from pipeline.records import Marker
+
+    def marker(start):
+        return Marker(start, start + 5, "wd_denial", "withdrawal", "client", 0, 0.9, 1.0, "text")
+
+    windows = pd.DataFrame(
+        {"kind": ["minute", "minute"], "start": [0.0, 60.0], "end": [60.0, 120.0], "grey": [False, True]}
+    ).assign(grey_why=["", "too noisy"])
+    clear, grey = _without_grey([marker(59.0), marker(60.0)], windows)
+    assert clear == marker(59.0)
+    assert grey.reliability == 0.0
+    assert "too noisy" in grey.against

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +68,7 @@ def find_markers(
 
     turns       in order of start
     turn_table  one row a turn, or None; only the client's voice is read from it
-    windows     not needed so far; part of the step's fixed signature
+    windows     the course of the session, or None; only its grey minutes are read: what lies there counts for nothing
     model       heads other than the shipped ones
     embed       a sentence encoder other than the shipped one
     """
@@ -82,7 +82,20 @@ def find_markers(
         found += [_silence_marker(silence) for silence in timing.find_silences(turns, options.silence_s)]
     if options.voice and turn_table is not None:
         found += voice.find_voice_markers(turns, turn_table, options.voice_z)
-    return sorted(found, key=lambda m: (m.start, m.turn, m.marker, m.modality))
+    return sorted(_without_grey(found, windows), key=lambda m: (m.start, m.turn, m.marker, m.modality))
+
+
+def _without_grey(found: list[Marker], windows: pd.DataFrame | None) -> list[Marker]:
+    """The markers, those in minutes too poor to assess with reliability 0 and the reason beside them."""
+    if windows is None or not len(windows):
+        return found
+    minutes = windows[(windows["kind"] == "minute") & windows["grey"]]
+    grey = list(zip(minutes["start"], minutes["end"], minutes["grey_why"], strict=True))
+    kept = []
+    for marker in found:
+        why = next((why for start, end, why in grey if start <= marker.start < end), None)
+        kept.append(marker if why is None else replace(marker, reliability=0.0, against=f"cannot tell here: {why}"))
+    return kept
 
 
 def _head_markers(
