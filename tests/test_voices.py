@@ -1,7 +1,16 @@
 """Roles from words written to be one or the other."""
 
+import pytest
+
 from pipeline.records import Given, Speech, Word
-from pipeline.speech.voices import UNSURE, VoicesOptions, assign_roles, measure_style, therapist_evidence
+from pipeline.speech.voices import (
+    UNSURE,
+    VoicesOptions,
+    assign_roles,
+    doubtful_share,
+    measure_style,
+    therapist_evidence,
+)
 
 OPTIONS = VoicesOptions()
 ASKS = (
@@ -48,6 +57,12 @@ def test_voices_too_alike_ask_for_a_person():
     assert roles(voices) == {"s1": "therapist", "s2": "client"}
     assert all(voice.confidence <= UNSURE for voice in voices)
     assert all(f"sound alike: {change / 100:.0%} of the speech" in voice.why for voice in voices)
+
+
+def test_talk_at_once_makes_no_voices_alike():
+    speech = [Speech(0, 10, "a"), Speech(4, 8, "b", 0.5), Speech(10, 14, "b"), Speech(14, 15, "b", 0.2)]
+    assert doubtful_share(speech) == pytest.approx(1 / 11)
+    assert doubtful_share([]) == 0.0
 
 
 def test_curly_apostrophes_and_contractions_count():

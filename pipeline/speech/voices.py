@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.intervals import gaps, within
 from pipeline.records import Audio, Given, Role, Speech, Voice, Word
 from pipeline.speech.enrolled import Enrolled, Match, embed_speakers, match_voices
 from pipeline.speech.turns import attribute_words
@@ -199,12 +200,20 @@ def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, 
 
 def _doubted(roles: dict[str, Stated], speech: Sequence[Speech]) -> dict[str, Stated]:
     """The roles, unsure where the voices are too alike to tell apart: the words of each may be the other's."""
-    heard = [s for s in speech if s.speaker in roles]
-    share = sum(s.end - s.start for s in heard if s.doubtful) / max(sum(s.end - s.start for s in heard), 1e-9)
+    share = doubtful_share([s for s in speech if s.speaker in roles])
     if share < ALIKE_SHARE:
         return roles
     doubt = f" The two voices sound alike: {share:.0%} of the speech may be either's."
     return {s: (role, min(confidence, UNSURE), why + doubt) for s, (role, confidence, why) in roles.items()}
+
+
+def doubtful_share(speech: Sequence[Speech]) -> float:
+    """Share of the speech, where one person talks alone, that may be another's: 0 to 1; 0.0 where nobody does."""
+    seconds = {True: 0.0, False: 0.0}
+    for stretch in speech:
+        others = [s for s in within(speech, stretch) if s.speaker != stretch.speaker]
+        seconds[stretch.doubtful] += sum(part.end - part.start for part in gaps(others, stretch))
+    return seconds[True] / max(sum(seconds.values()), 1e-9)
 
 
 def _why(own: Style, other: Style) -> str:
