@@ -314,7 +314,7 @@ def _logits(model: Model, hidden: torch.Tensor) -> torch.Tensor:
 
     # As one matrix: for a batch of slices torch would copy the embedding once for every chunk.
     rows = torch.nn.functional.linear(hidden.reshape(-1, hidden.shape[-1]), model.embedding).float()
-    return rows.view(*hidden.shape[:-1], -1)
+    return rows.view(*hidden.shape[:-1], len(model.embedding))
 
 
 def _probabilities(model: Model, hidden: torch.Tensor) -> torch.Tensor:
