@@ -8,6 +8,7 @@ import pytest
 from pipeline.evaluate.interviews import (
     COLUMNS,
     Reference,
+    _in_child,
     evaluate_interviews,
     evaluate_text_roles,
     find_recordings,
@@ -19,6 +20,7 @@ from pipeline.evaluate.interviews import (
     score_role,
     score_session,
 )
+from pipeline.evaluate.peers import check_peers
 from pipeline.records import AttuneError, Speech, Turn, Voice, Word
 
 KEYS = (
@@ -121,6 +123,13 @@ def test_a_folder_without_references_says_what_is_missing(tmp_path):
     path.with_suffix(".words.json").write_text("[{}]")
     with pytest.raises(AttuneError, match="another form"):
         load_reference(path)
+
+
+def test_a_child_process_gives_its_result_or_its_error_with_the_way_out():
+    assert _in_child(divmod, 7, 2) == (3, 1)
+    with pytest.raises(AttuneError) as error:
+        _in_child(check_peers, ("nobody",))
+    assert (error.value.code, "--against" in error.value.mend) == ("peer-unknown", True)
 
 
 def test_an_unknown_peer_is_refused_before_anything_runs(tmp_path):

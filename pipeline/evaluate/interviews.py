@@ -260,18 +260,10 @@ def _run_and_score(session: Session, reference: Reference) -> Score:
 def _in_child(function: Callable, *arguments: Any) -> Any:
     """The function's result, from a process of its own. Raises the AttuneError it raised."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        result, error = pool.apply(_guarded, (function, arguments))
-    if error:
-        raise AttuneError(error["message"], mend=error["mend"], code=error["code"])
+        result = pool.apply(function, arguments)
+        pool.close()
+        pool.join()  # a child that ends by itself gives its semaphores back
     return result
-
-
-def _guarded(function: Callable, arguments: tuple) -> tuple[Any, dict[str, str] | None]:
-    """(result, None) or (None, error): this error would not survive the way between processes."""
-    try:
-        return function(*arguments), None
-    except AttuneError as error:
-        return None, {"message": str(error), "mend": error.mend, "code": error.code}
 
 
 def _run_steps(folder: Path, settings: Tables) -> tuple[dict[str, float], float]:
