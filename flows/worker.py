@@ -19,7 +19,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -45,8 +45,10 @@ from pipeline.steps import STEPS
 
 WITHOUT_PREFECT = "--without-prefect"
 PREFECT_LOST = 3  # exit status: the work could go on, but Prefect does not answer
+BETWEEN_S = 1.0  # between one session and the next order; a worker that takes longer is in the middle of a step
 STORE_LOST = 4  # exit status: the store was not there at the start
-RUN = Callable[[str], str]
+Tell = Callable[[str, str], None]  # hears a session's id, and its end: "ready", "stopped" or "resting"
+Walk = Callable[[Iterable[str], Tell], None]  # brings sessions up to date, one after the other
 
 
 class PrefectLost(Exception):
@@ -60,7 +62,7 @@ class Wire:
         self.out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)  # what a library prints must not be taken for a message
         self.orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.rest = threading.Event()
+        self.rest, self.idle = threading.Event(), threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -70,7 +72,10 @@ class Wire:
                 self.rest.set()
             else:
                 self.orders.put(order)
-        _end_now()
+        if self.idle.wait(BETWEEN_S):
+            self.orders.put({"do": "end"})
+        else:
+            _end_now()
 
     def tell(self, told: str, **what: Any) -> None:
         try:
@@ -99,23 +104,38 @@ def main() -> int:
     )
     begin = _without_prefect if WITHOUT_PREFECT in sys.argv else _with_prefect
     try:
-        with begin() as run, context.listening(listener):
+        with begin() as walk, context.listening(listener):
             wire.tell("ready")
-            while True:
-                order = wire.orders.get()
-                {"session": _session, "open": _open, "report": _report}[order.pop("do")](wire, run, **order)
+            walk(_sessions(wire), lambda session, end: wire.tell("done", session=session, end=end))
+        return 0
     except PrefectLost:
         return PREFECT_LOST
     except AttuneError:
         return STORE_LOST
 
 
+def _sessions(wire: Wire) -> Iterator[str]:
+    """The sessions ordered, as the orders come; other orders are followed in between. Ends when the owner does."""
+    while True:
+        wire.idle.set()
+        order = wire.orders.get()
+        do = order.pop("do")
+        if do == "end":
+            return
+        wire.idle.clear()
+        if do == "session":
+            wire.rest.clear()
+            yield order["session"]
+        else:
+            {"open": _open, "report": _report}[do](wire, **order)
+
+
 # ------------------------------------------------------------------------------------------------ running
 
 
 @contextmanager
-def _with_prefect() -> Iterator[RUN]:
-    """Runs a session as a flow.
+def _with_prefect() -> Iterator[Walk]:
+    """Runs sessions as flows.
 
     raises   PrefectLost
     """
@@ -129,26 +149,32 @@ def _with_prefect() -> Iterator[RUN]:
             raise
         except Exception as error:
             raise PrefectLost from error
-        yield _as_flow
+        yield _as_flows
 
 
-def _as_flow(session: str) -> str:
-    from flows.session import process_session
+def _as_flows(sessions: Iterable[str], tell: Tell) -> None:
+    from flows.folder import process_folder
+
+    def tell_state(session: str, state: Any) -> None:
+        if state.is_crashed():
+            raise PrefectLost
+        tell(session, "resting" if state.is_cancelled() else "ready" if state.is_completed() else "stopped")
 
     try:
-        state = process_session(session, return_state=True)
+        lost = not process_folder(sessions, tell_state).is_completed()
     except Exception as error:
         raise PrefectLost from error
-    if state.is_crashed():
+    if lost:
         raise PrefectLost
-    if state.is_cancelled():
-        return "resting"
-    return "ready" if state.is_completed() else "stopped"
 
 
 @contextmanager
-def _without_prefect() -> Iterator[RUN]:
-    yield _plainly
+def _without_prefect() -> Iterator[Walk]:
+    def walk(sessions: Iterable[str], tell: Tell) -> None:
+        for session in sessions:
+            tell(session, _plainly(session))
+
+    yield walk
 
 
 def _plainly(session: str) -> str:
@@ -169,15 +195,10 @@ def _plainly(session: str) -> str:
     return "ready"
 
 
-def _session(wire: Wire, run: RUN, session: str) -> None:
-    wire.rest.clear()
-    wire.tell("done", session=session, end=run(session))
-
-
 # ------------------------------------------------------------------------------------------------ opening
 
 
-def _open(wire: Wire, run: RUN, file: str, given: list[str], session: str = "") -> None:
+def _open(wire: Wire, file: str, given: list[str], session: str = "") -> None:
     """Find out which session a file is, and whether it is ready: in a process that may crash on it.
 
     session   what the file is already known to be; then it is not read again
@@ -223,9 +244,9 @@ def _of(error: AttuneError) -> dict[str, str]:
     return {"code": error.code, "message": str(error).splitlines()[0], "mend": error.mend}
 
 
-def _report(wire: Wire, run: RUN, rows: list[dict[str, str]], told: str) -> None:
+def _report(wire: Wire, rows: list[dict[str, str]], told: str) -> None:
     """Keep a night's table in Prefect, where it runs; a table that cannot be kept there lies in the store anyway."""
-    if run is _as_flow:
+    if WITHOUT_PREFECT not in sys.argv:
         from flows.artifacts import keep_night
 
         with contextlib.suppress(Exception):

@@ -41,6 +41,20 @@ def opened(store, tmp_path, name="a client's name.json", repeat=1):
     return open_session(store, None, [path], load_tables(store / "attune.toml"))
 
 
+def test_one_that_stops_does_not_stop_the_rest(prefect_server, tmp_path):
+    from flows.folder import process_folder
+
+    bad = opened(prefect_server, tmp_path, "bad.json", repeat=2)
+    good = opened(prefect_server, tmp_path, "good.json", repeat=3)
+    (bad.folder / "given.jsonl").write_bytes(b"not a line of a transcript\n")
+    ends = {}
+    state = process_folder([bad.id, good.id], lambda session, end: ends.update({session: end}))
+    assert state.is_completed()
+    assert state.message == "1 of 2 ready"
+    assert ends[bad.id].message == "artefact-unreadable"
+    assert (good.folder / "summary.html").is_file()
+
+
 def test_a_flow_walks_the_whole_table(prefect_server, tmp_path):
     from flows.session import process_session
 
@@ -149,7 +163,9 @@ def test_nothing_that_names_a_client_reaches_the_database(tmp_path):
     assert done.returncode == 0, done.stderr
     database = store / "prefect" / "prefect.db"
     with sqlite3.connect(database) as connection:
-        assert connection.execute("select count(*) from flow_run").fetchone()[0] == 1
+        runs = dict(connection.execute("select name, state_type from flow_run").fetchall())
+        assert set(runs.values()) == {"COMPLETED"}
+        assert {"folder", next((store / "sessions").iterdir()).name} == set(runs)
         told = "\n".join(connection.iterdump())
     told += "".join(file.read_text() for file in store.glob("*.log"))
     for secret in ("Jane", "Doe", "worksheet", "twins", str(tmp_path)):

@@ -22,7 +22,9 @@ AUDIT = 2  # the third clip in order of time is the one drawn at random
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     store = tmp_path_factory.mktemp("made")
-    write_session(store, LONG, 8, notes=("please confirm who is the therapist: withdrawal and confrontation depend on it",))
+    write_session(
+        store, LONG, 8, notes=("please confirm who is the therapist: withdrawal and confrontation depend on it",)
+    )
     write_session(store, SPOKEN, 0.5, clicks_s=(5.0,))
     write_session(store, QUIET, 3, quiet=True)
     write_stopped(store, STOPPED)

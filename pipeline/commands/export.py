@@ -18,7 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", required=True, metavar="FORMAT,...", help=f"any of {', '.join(WRITERS)}, with commas between"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write, in a folder named by the session (default: exports/ in the session)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write, in a folder named by the session (default: exports/ in the session)",
+    )
     common.add_store(parser)
     common.add_settings(parser)
 

@@ -13,7 +13,12 @@ from pipeline.steps import FRAMES, MOMENTS, TURN_TABLE, TURNS, WINDOWS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write, in a folder named by the session (default: exports/ in the session)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write, in a folder named by the session (default: exports/ in the session)",
+    )
     common.add_store(parser)
 
 

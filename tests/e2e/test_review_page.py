@@ -40,7 +40,9 @@ AUDIT = 2
 def made(tmp_path_factory):
     """A session of 46 minutes whose only sounds are clicks, a short spoken one, an empty one and one that stopped."""
     store = tmp_path_factory.mktemp("made")
-    folder = write_session(store, LONG, 46, notes=("please confirm who is the therapist: withdrawal and confrontation depend on it",))
+    folder = write_session(
+        store, LONG, 46, notes=("please confirm who is the therapist: withdrawal and confrontation depend on it",)
+    )
     about = (folder / "about.json").read_text()
     (folder / "about.json").write_text(about.replace('"recording": ""', '"recording": "/nowhere/long.mp3"'))
     sound = Audio(build_sound([], 46, (60.0, CLICK_S))[None], RATE_HZ)
