@@ -32,7 +32,7 @@ def find_repairs(
 ) -> list[Repair]:
     """Every repair attempt, in order of time: strategy markers of at least `least` strength, joined.
 
-    peak   the strength that an attempt must reach in one of its turns
+    peak   the strength that an attempt must reach: it goes from the first to the last turn that does
     """
     strategies = [m for m in markers if m.family == "resolution" and m.strength * m.reliability >= least]
     groups: list[list[Marker]] = []
@@ -41,8 +41,14 @@ def find_repairs(
             groups[-1].append(marker)
         else:
             groups.append([marker])
-    reached = [group for group in groups if max(m.strength for m in group) >= peak]
+    reached = [_between_peaks(group, peak) for group in groups if max(m.strength for m in group) >= peak]
     return [_attempt(group, turns, course, catalogue) for group in reached]
+
+
+def _between_peaks(group: list[Marker], peak: float) -> list[Marker]:
+    """Without the faint turns at both ends, which would let an attempt seem to begin before what it answers."""
+    clear = [k for k, marker in enumerate(group) if marker.strength >= peak]
+    return group[clear[0] : clear[-1] + 1]
 
 
 def _attempt(group: list[Marker], turns: Sequence[Turn], course: Sequence[Course], catalogue: Catalogue) -> Repair:

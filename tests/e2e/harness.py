@@ -41,9 +41,9 @@ DIALOGUE = [
 
 
 def dialogue_turns(repeat: int = 1) -> list[dict]:
-    """An invented conversation with one confrontation and a repair, as given turns."""
+    """An invented conversation with one confrontation and a repair, after ordinary talk, as given turns."""
     turns, at = [], 0.0
-    for role, text in DIALOGUE * repeat:
+    for role, text in (DIALOGUE[:6] * 4 + DIALOGUE + DIALOGUE[14:] * 3) * repeat:
         length = max(0.5, len(text.split()) / 2.7)
         turns.append({"start": round(at, 2), "end": round(at + length, 2), "speaker": role, "role": role, "text": text})
         at += length + 0.4
