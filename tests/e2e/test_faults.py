@@ -24,6 +24,8 @@ from pipeline.session import Session
 from pipeline.steps import STEPS
 from tests.e2e.harness import COMMAND, ROOT, artefacts, environment, write_dialogue
 
+pytestmark = pytest.mark.slow
+
 PATTERNS_ONLY = '[markers]\nembedder = "none"\n'
 MADE = [step for step in STEPS if not step.needs_sound]
 OPTIONS = ("--transcripts", "--every", "0.2", "--settle", "0.5", "--offline")

@@ -19,6 +19,8 @@ import pytest
 
 from tests.e2e.harness import attune, environment, write_dialogue
 
+pytestmark = pytest.mark.slow
+
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
