@@ -42,9 +42,9 @@ class TranscribeOptions:
     batch_size: int = 8  # chunks decoded together; 16 take 0.4 GB more and save little
     beams: int = 5  # texts followed at once; 1 is greedy: faster, 1 to 2 points of WER worse
     precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
-    max_chunk_s: float = 29.9  # Whisper hears 30 s at most; seconds
-    bridge_s: float = 2.0  # a silence up to this long stays in what Whisper hears, longer ones are cut out; seconds
-    pad_s: float = 0.4  # silence kept around each stretch of speech; seconds
+    max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
+    bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
+    pad_s: float = 0.2  # silence kept around each stretch of speech; seconds
     max_wordless_s: float = 2.2  # speech in which no word begins for this long is heard again in shorter chunks
     support_s: float = 0.2  # a word further than this from all voice activity is dropped; seconds
     min_confidence: float = 0.0  # words below this are dropped; 0 to 1
