@@ -88,7 +88,8 @@ def test_no_word_name_or_path_leaves_the_sessions_folder(run):
     told += "".join(p.read_text() for p in store.glob("*.log")).lower()
     for name in ("acted_session_1", "acted_session_2"):
         words = [json.loads(line)["text"] for line in (folder_of(run, name) / "words.jsonl").read_text().splitlines()]
-        quotes = {" ".join(words[i : i + 3]).lower() for i in range(0, len(words) - 3, 3)}
+        # five words: shorter runs such as "one of the" stand in Prefect's own texts too
+        quotes = {" ".join(words[i : i + 5]).lower() for i in range(len(words) - 5)}
         assert not [quote for quote in quotes if quote in told]
         assert name not in told
     assert str(store).lower() not in told
