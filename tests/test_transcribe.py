@@ -192,9 +192,9 @@ def acted(root):
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("beams", [1, 3])
-def test_the_search_is_openai_whispers_own(acted, beams):
-    """Float32, without timestamps: token for token what `whisper.decode` gives, chunk by chunk."""
+@pytest.mark.parametrize(("beams", "pad_s", "bridge_s"), [(1, 0.2, 1.0), (3, 0.2, 1.0), (3, 0.4, 2.0)])
+def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
+    """Float32, without timestamps: the tokens and the scores that `whisper.decode` gives, chunk by chunk."""
     import whisper
 
     from pipeline.speech.engines.openai_whisper import build_rules, build_tokenizer, mel_spectrograms
@@ -203,9 +203,10 @@ def test_the_search_is_openai_whispers_own(acted, beams):
 
     audio, activity = acted
     model = load_model("whisper-tiny.en", "float32")
-    chunks = [cut_out(audio.mono, c) for c in pack_chunks(activity, audio.mono, TranscribeOptions(max_chunk_s=12.0))]
+    packing = TranscribeOptions(max_chunk_s=12.0, pad_s=pad_s, bridge_s=bridge_s)
+    chunks = [cut_out(audio.mono, c) for c in pack_chunks(activity, audio.mono, packing)]
     mel = mel_spectrograms(model, chunks)
-    rules = build_rules(model, build_tokenizer(model, "en"), verbatim=True)
+    rules = build_rules(build_tokenizer(model, "en"), verbatim=True)
     ours = decode(model, Listening(model, encode(model, mel)), rules, beams)
     options = whisper.DecodingOptions(
         language="en",
@@ -217,6 +218,7 @@ def test_the_search_is_openai_whispers_own(acted, beams):
     whole = load_whisper("whisper-tiny.en")
     theirs = [whisper.decode(whole, one, options) for one in mel]
     assert [list(d.tokens) for d in ours] == [list(d.tokens) for d in theirs]
+    assert [d.logprob for d in ours] == pytest.approx([d.avg_logprob for d in theirs], abs=1e-4)
     assert [d.no_speech for d in ours] == pytest.approx([d.no_speech_prob for d in theirs], abs=1e-3)
 
 

@@ -64,7 +64,10 @@ def _transcribe_batch(
 ) -> list[list[HeardWord]]:
     listening = Listening(model, encode(model, mel_spectrograms(model, chunks)))
     decoded = _decode_checked(model, tokenizer, listening, options)
-    texts = [() if is_silence(found.no_speech, found.logprob) else found.tokens for found in decoded]
+    texts = [
+        () if is_silence(found.no_speech, found.logprob) else tuple(t for t in found.tokens if t < tokenizer.eot)
+        for found in decoded
+    ]
     prompt = tokenizer.sot_sequence_including_notimestamps
     return [
         build_words(tokenizer, text, probabilities, attention, max(1, round(len(chunk) / RATE_HZ / FRAME_S)))
@@ -104,11 +107,11 @@ def mel_spectrograms(model: Model, chunks: Sequence[np.ndarray]) -> torch.Tensor
 def _decode_checked(model: Model, tokenizer, listening: Listening, options: EngineOptions) -> list[Decoded]:
     """Every chunk decoded; those whose text repeats itself once more without the prompt, and if they still do, with
     repetition forbidden."""
-    decoded = decode(model, listening, build_rules(model, tokenizer, options.verbatim), options.beams)
+    decoded = decode(model, listening, build_rules(tokenizer, options.verbatim), options.beams)
     for no_repeat in (0, NO_REPEAT_TOKENS):
         again = [i for i, found in enumerate(decoded) if repeats_itself(found, tokenizer)]
         if again:
-            rules = build_rules(model, tokenizer, False, no_repeat)
+            rules = build_rules(tokenizer, False, no_repeat)
             retried = decode(model, listening.select(again), rules, options.beams)
             for i, found in zip(again, retried, strict=True):
                 decoded[i] = found
@@ -122,17 +125,20 @@ def repeats_itself(found: Decoded, tokenizer) -> bool:
     return not found.finished or compression_ratio(tokenizer.decode(list(found.tokens))) > MAX_COMPRESSION
 
 
-def build_rules(model: Model, tokenizer, verbatim: bool, no_repeat: int = 0) -> Rules:
-    """Text only, without timestamp tokens: times come from attention."""
+def build_rules(tokenizer, verbatim: bool, no_repeat: int = 0) -> Rules:
+    """openai-whisper's own rules for text without timestamps; times come from attention.
+
+    Timestamp tokens are not forbidden there either: forbidding them shifts every score a little, and with it the choice
+    between close texts. The few that are written are dropped later.
+    """
     marks = [tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm]
-    timestamps = range(tokenizer.no_timestamps, model.dims.n_vocab)
     before = (tokenizer.sot_prev, *tokenizer.encode(f" {FILLER_PROMPT}")) if verbatim else ()
     return Rules(
         prompt=(*before, *tokenizer.sot_sequence_including_notimestamps),
         start=len(before),
         end=tokenizer.eot,
         no_speech=tokenizer.no_speech,
-        suppressed=(*tokenizer.non_speech_tokens, *marks, tokenizer.no_speech, *timestamps),
+        suppressed=(*tokenizer.non_speech_tokens, *marks, tokenizer.no_speech),
         suppressed_first=(*tokenizer.encode(" "), tokenizer.eot),
         no_repeat=no_repeat,
     )
