@@ -61,7 +61,13 @@ def undisturbed(clip, tmp_path_factory) -> dict[str, bytes]:
     return artefacts(next((store / "sessions").iterdir()))
 
 
-@pytest.mark.parametrize("step", [step.name for step in STEPS])
+EVERY_DAY = ("words", "moments")  # a step of models and one of ours; the others run with -m slow
+
+
+@pytest.mark.parametrize(
+    "step",
+    [s.name if s.name in EVERY_DAY else pytest.param(s.name, marks=pytest.mark.slow) for s in STEPS],
+)
 def test_killed_in_the_middle_of_a_step(step, clip, undisturbed, tmp_path):
     store = new_store(tmp_path)
     delay = "0.3" if step in ("words", "speech", "activity") else "0.0"
