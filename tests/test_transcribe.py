@@ -236,6 +236,17 @@ def test_attention_in_blocks_is_attention(frames):
     torch.testing.assert_close(ours, theirs)
 
 
+def test_the_last_retry_forbids_what_would_complete_a_loop():
+    import torch
+
+    from pipeline.speech.engines.whisper_decode import _forbid_repeats, _Search
+
+    logits = torch.zeros(1, 2, 10)
+    beams = [[1, 2, 3, 4, 1, 2], [1, 2]]  # "1 2 3" stands in the first already; the second is too short to repeat
+    _forbid_repeats(logits, [_Search(0, 0.0, beams, [0.0, 0.0], {})], 3)
+    assert torch.isinf(logits[0]).nonzero().tolist() == [[0, 3]]
+
+
 def test_speech_in_which_no_word_begins_is_noticed():
     chunk = Chunk((Span(10, 14), Span(60, 66)))
     activity = [Activity(10, 14), Activity(60, 61), Activity(63, 66)]
