@@ -39,8 +39,8 @@ class TranscribeOptions:
     model: str = "whisper-base"  # weights in the catalogue; larger ones come with `attune models add`
     language: str = "en"  # a code, or "" to find it out once per recording; the markers after it know English only
     verbatim: bool = True  # keep hesitation sounds (um, uh); more are written than were said: never report exact counts
-    batch_size: int = 8  # chunks decoded together; 16 take 0.4 GB more and save little
-    beams: int = 5  # texts followed at once; 1 is greedy: faster, 1 to 2 points of WER worse
+    batch_size: int = 8  # chunks decoded together; more take more memory
+    beams: int = 5  # texts followed at once; 1 is greedy: faster and less accurate
     precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
     max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
     bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
