@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,11 @@ _READERS = {".jsonl": _load_lines, ".json": _load_json, ".parquet": _load_table,
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, never half of one."""
-    part = path.with_name(f"{path.name}.part")
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, never half of one.
+
+    What is written beside has a name of its own, so that two writers of one file do not take it from each other.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as file:
             file.write(content)

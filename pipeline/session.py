@@ -41,6 +41,7 @@ from pipeline.steps import ABOUT, AUDIO, CORRECTIONS, ENROLLED, GIVEN, RECORDING
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
 ID_LENGTH = 12
+PART_S = 3600  # a half-written file of this age is nobody's any more
 
 State = Literal["fresh", "stale", "absent"]
 Outcome = Literal["made", "reused", "skipped"]
@@ -495,10 +496,24 @@ def working(
     """Hold a session while its steps run: one worker at a time; what a killed run left half written is cleared away."""
     with hold(session.folder / "lock", on_wait, wait_s) as held:
         with storing():
-            for part in [*session.folder.glob("*.part"), *session.folder.glob("receipts/*.part")]:
+            for part in _half_files(session.folder):
                 part.unlink(missing_ok=True)
             (session.folder / "problem.json").unlink(missing_ok=True)
         yield held
+
+
+def _half_files(folder: Path) -> list[Path]:
+    """What killed runs left: only who holds the session writes what steps make, but a decision may be written now."""
+    own = tuple(f"{name}." for step in STEPS for name in step.makes)
+    parts = [part for part in folder.glob("*.part") if part.name.startswith(own) or _is_forgotten(part)]
+    return [*parts, *folder.glob("receipts/*.part")]
+
+
+def _is_forgotten(part: Path) -> bool:
+    try:
+        return part.stat().st_mtime < time.time() - PART_S
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The page's server: who may ask, what it gives away, and what it keeps."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -205,6 +206,12 @@ def test_a_link_in_a_session_leads_nowhere(page, store, tmp_path, name):
     rows = {row["id"]: row for row in page.get("/api/sessions").json()["sessions"]}
     assert rows[LONG]["state"] == "unreadable"
     assert rows[QUIET]["state"] == "ready"
+
+
+def test_a_file_renamed_while_the_folder_is_read_is_no_link(page, store, monkeypatch):
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: [(at, dirs, [*names, "gone.part"]) for at, dirs, names in walk(top)])
+    assert page.get(f"/api/sessions/{LONG}/state").status_code == 200
 
 
 def test_a_whole_session_that_is_a_link_is_none(page, store, tmp_path):

@@ -1,6 +1,7 @@
 """The folder and its receipts, with small steps of the tests' own."""
 
 import errno
+import os
 from dataclasses import dataclass, replace
 
 import pytest
@@ -178,10 +179,16 @@ def test_a_recording_that_moved_is_said_so(made, tmp_path):
 
 
 def test_a_new_run_clears_half_files_and_the_old_problem(made):
-    (made.folder / "words.jsonl.part").write_bytes(b"half")
+    left = made.folder / "words.jsonl.1234abcd.part"
+    forgotten, being_written = (made.folder / f"session.toml.{of}.part" for of in ("00000000", "ffffffff"))
+    for part in (left, forgotten, being_written):
+        part.write_bytes(b"half")
+    os.utime(forgotten, (0, 0))
     session.note_problem(made, "first", AttuneError("x", mend="y", code="z"))
     with session.working(made):
-        assert not (made.folder / "words.jsonl.part").exists()
+        assert not left.exists()
+        assert not forgotten.exists()
+        assert being_written.exists(), "a decision that somebody takes at this moment"
         assert made.problem is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from pipeline.records import AttuneError
@@ -30,8 +31,11 @@ def check_no_links(folder: Path) -> None:
     """Raises AttuneError where anything inside is a symbolic link or no plain file: no step ever makes one."""
     for place, folders, names in os.walk(folder):
         for name in [*folders, *names]:
-            path = Path(place, name)
-            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            try:
+                mode = Path(place, name).lstat().st_mode
+            except FileNotFoundError:  # a step renamed what it had written beside
+                continue
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise AttuneError(
                     "the session's folder holds a link, which could lead to another file",
                     mend="remove the link from the session's folder, or process the recording again",

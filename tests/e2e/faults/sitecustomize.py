@@ -86,7 +86,7 @@ def _install(faults):
 
     def faulty_write(path, content):
         if path in filling:
-            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
+            path.with_name(f"{path.name}.1234abcd.part").write_bytes(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
         write_atomic(path, content)
 
