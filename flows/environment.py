@@ -24,6 +24,7 @@ ALWAYS = {
     "PYANNOTE_METRICS_ENABLED": "0",
 }
 DEFAULTS = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # as `pipeline.cli` says, for processes that a Prefect worker starts
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # our own display speaks; Prefect's lines would only hide it
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a crew has one server for all its workers: `flows.server`

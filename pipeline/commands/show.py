@@ -9,9 +9,11 @@ from pipeline.alliance.catalogue import load_catalogue
 from pipeline.commands import common
 from pipeline.commands.common import clock
 from pipeline.commands.summary import shown
+from pipeline.intervals import Span
 from pipeline.records import AttuneError, Findings, Moment
 from pipeline.session import Session, all_sessions, find_session
-from pipeline.steps import MOMENTS, VOICES
+from pipeline.speech.transcribe import find_untranscribed
+from pipeline.steps import ACTIVITY, MOMENTS, VOICES, WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +53,14 @@ def _list(args: argparse.Namespace) -> int:
     elif not rows:
         print(f"no session in {args.store}; make one with: attune process FILE_OR_FOLDER")
     for row in [] if args.json else rows:
-        moments = row["state"] if row["moments"] is None else f"{row['moments']} moments worth a look"
+        moments = row["state"] if row["moments"] is None else worth_a_look(row["moments"])
         print(f"{row['session']}  {clock(row['duration_s']):>8}  {moments:<26}  {row['recording']}")
     return 0
+
+
+def worth_a_look(count: int) -> str:
+    """How many moments, in words."""
+    return f"{count or 'no'} moment{'' if count == 1 else 's'} worth a look"
 
 
 def _row(session: Session) -> dict:
@@ -77,10 +84,18 @@ def _print_session(session: Session) -> None:
         out.print(f"  {voice.role}: {voice.why} (certainty {voice.confidence:.2f})", markup=False)
     for note in found.notes:
         out.print(f"  note: {note}", markup=False)
+    for span in _untranscribed(session):
+        out.print(f"  not transcribed: speech at {clock(span.start)}-{clock(span.end)}, without a word", markup=False)
     for rank, moment in enumerate(shown(found), 1):
         for line, style in moment_lines(rank, moment):
             out.print(Text(line, style=style))
     _print_other_repairs(out, found)
+
+
+def _untranscribed(session: Session) -> list[Span]:
+    """Where somebody speaks and the recogniser wrote no word; nothing where the words came with the session."""
+    heard = session.has_sound and not any(line.text for line in session.given or ())
+    return find_untranscribed(session.load(WORDS), session.load(ACTIVITY)) if heard else []
 
 
 def moment_lines(rank: int, moment: Moment) -> list[tuple[str, str]]:

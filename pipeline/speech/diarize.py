@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipeline.intervals import HasTimes, Span, gaps, merge, overlap_s, total_s
+from pipeline.intervals import HasTimes, Span, gaps, merge, overlap_s
 from pipeline.records import DOUBTFUL, Activity, AttuneError, Audio, Given, Speech
 
 if TYPE_CHECKING:
@@ -296,11 +296,6 @@ ENGINES: dict[str, Callable[[Audio, Sequence[Activity], DiarizeOptions], list[Sp
     "channels": _by_channels,
     "pyannote": _by_pyannote,
 }
-
-
-def talk_s(speech: Sequence[Speech]) -> dict[str, float]:
-    """Seconds of talk of each speaker."""
-    return {name: total_s(s for s in speech if s.speaker == name) for name in sorted({s.speaker for s in speech})}
 
 
 def _mean(rows: np.ndarray, weights: Sequence[float]) -> np.ndarray:
