@@ -8,16 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flows.environment import SETTINGS, SLOTS, STORE
 from pipeline.lock import WAIT_S, machine_slot
+from pipeline.night import WatchOptions
 from pipeline.records import AttuneError
 from pipeline.session import Around, Event, Session
-from pipeline.settings import load_tables, with_environment
+from pipeline.settings import Tables, load_tables, options_for, with_environment
 from pipeline.steps import BY_NAME, Step
 from pipeline.store import check_present
+
+LEAST_PATIENCE_S, PATIENCE = 900.0, 30.0  # a step may take that long, and that many times its usual time
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,22 @@ class Listener:
     retries: int = 3
 
 
-_listeners: list[Listener] = [Listener()]
+_NOBODY = Listener()
+_listener: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)  # every thread of a task runner has its own
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Let `listener` hear of the flows that run inside the block."""
-    _listeners.append(listener)
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _listeners.pop()
+        _listener.reset(token)
 
 
 def listener() -> Listener:
-    return _listeners[-1]
+    return _listener.get()
 
 
 def store() -> Path:
@@ -75,12 +81,23 @@ def store() -> Path:
 
 def session(session_id: str) -> Session:
     """The session of that id in the store of this process."""
-    home = store()
-    settings = os.environ.get(SETTINGS)
-    usual = home / "attune.toml"
-    tables = load_tables(Path(settings) if settings else usual)
     defaults = {name: step.options for name, step in BY_NAME.items()}
-    return Session(home / "sessions" / session_id, with_environment(tables, defaults))
+    return Session(store() / "sessions" / session_id, _tables(defaults))
+
+
+def watch_options() -> WatchOptions:
+    """How nights are worked through here."""
+    return options_for("watch", WatchOptions(), _tables({"watch": WatchOptions()}))
+
+
+def _tables(defaults: dict[str, Any]) -> Tables:
+    settings = os.environ.get(SETTINGS)
+    return with_environment(load_tables(Path(settings) if settings else store() / "attune.toml"), defaults)
+
+
+def patience_s(step: Step, duration_s: float) -> float:
+    """How long a step may take on a recording of that length, seconds: longer than any machine that will do needs."""
+    return LEAST_PATIENCE_S + PATIENCE * step.cpu_per_audio_s * duration_s
 
 
 def models_of(session_id: str) -> Around:
@@ -92,7 +109,8 @@ def models_of(session_id: str) -> Around:
         if not step.models(opened.options(step), opened.given):
             yield
             return
-        with machine_slot(int(os.environ.get(SLOTS) or 1), lambda: listener().on_slot(session_id)):
+        slots = int(os.environ.get(SLOTS) or watch_options().model_slots)
+        with machine_slot(slots, lambda: listener().on_slot(session_id)):
             yield
 
     return around

@@ -2,7 +2,7 @@
 
     crashed itself (a native library)      tried once more, then stopped with the code "worker-crashed"
     killed (by the system, for memory)     tried again in the smallest batches, then "worker-killed"
-    no end in sight                        killed and counted as above: "worker-hung"
+    no end in sight                        killed, where the step did not end itself as "step-hung": "worker-hung"
     Prefect does not answer                started anew; a damaged database is put aside; the third time in a row the
                                            work goes on without Prefect
 
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.context import patience_s
 from flows.environment import LOCK_WAIT, STORE
 from flows.server import Server, end_orphans
 from flows.worker import PREFECT_LOST, STORE_LOST, WITHOUT_PREFECT
@@ -36,7 +37,7 @@ from pipeline.steps import BY_NAME
 
 MOST_DEATHS = {"worker-crashed": 2, "worker-killed": 3, "worker-hung": 2}
 MOST_PREFECT_FAILURES = 2  # in a row; then the work goes on without it
-LEAST_PATIENCE_S, PATIENCE = 900.0, 30.0  # a step may take that long, and that many times its usual time
+HUNG_S = 60.0  # for a step out of time to be ended in its own process; a native library does not hear of that
 GRACE_S = 5.0  # for a worker to end by itself
 MENDS = {
     "worker-crashed": "play the recording to check it, and export it again, for instance as wav; the others go on",
@@ -165,7 +166,7 @@ class Crew:
             self.opener = Worker(self.inbox, prefect="", small=False, lock_wait_s=0.0)
         self.opener.order("open", file=str(file), given=given, session=session)
 
-    def report(self, rows: list[dict[str, str]], told: str) -> bool:
+    def report(self, rows: list[dict[str, str]], told: str, counts: dict[str, int]) -> bool:
         """Have a table kept in Prefect; False where that is not to be had, or no flow has run.
 
         A new worker does it where the last one has died; it sweeps what that one left "running", too.
@@ -176,7 +177,7 @@ class Crew:
             worker = Worker(self.inbox, prefect=self.server.address, small=False, lock_wait_s=self.lock_wait_s)
             self.workers.append(worker)
         if worker is not None:
-            worker.order("report", rows=rows, told=told)
+            worker.order("report", rows=rows, told=told, counts=counts)
         return worker is not None
 
     def rest(self) -> None:
@@ -254,8 +255,8 @@ class Crew:
     def _note_step(self, worker: Worker, job: Job, event: Event) -> None:
         worker.step, worker.until = event.step, float("inf")
         if event.outcome is None:
-            usual_s = BY_NAME[event.step].cpu_per_audio_s * self._duration_s(job)
-            worker.until = time.monotonic() + LEAST_PATIENCE_S + PATIENCE * usual_s
+            limit_s = patience_s(BY_NAME[event.step], self._duration_s(job))
+            worker.until = time.monotonic() + limit_s + HUNG_S
         if event.outcome == "made":
             job.made.append(event.step)
             job.seconds += event.seconds

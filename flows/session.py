@@ -9,16 +9,20 @@ a broken recording stays broken.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Completed, Failed, State
+from prefect.utilities.timeout import timeout
 
 from flows import context
+from flows.artifacts import Progress, tell_end
 from pipeline.lock import Hold
 from pipeline.night import EVERYWHERE
 from pipeline.records import AttuneError
-from pipeline.session import Session, run_one, working
+from pipeline.session import Around, Session, run_one, working
 from pipeline.steps import BY_NAME, STEPS, Step
 
 MODELS = "attune-models"  # tag of the tasks that load models, for a concurrency limit over several machines
@@ -27,6 +31,10 @@ RETRY_AFTER_S = [5, 30, 60]  # a share that is gone for a minute is back before 
 
 class MayPass(Exception):
     """A fault that can pass on its own. Its text is the problem's code."""
+
+
+class OutOfTime(TimeoutError):
+    """A step has taken longer than any machine that will do needs."""
 
 
 def may_pass(task, run, state: State) -> bool:
@@ -45,7 +53,7 @@ def make_step(session: str, step: str) -> State:
     """Bring one step of one session up to date."""
     listener = context.listener()
     try:
-        outcome = run_one(context.session(session), BY_NAME[step], listener.on_event, around=context.models_of(session))
+        outcome = run_one(context.session(session), BY_NAME[step], listener.on_event, around=_in_time(session))
     except AttuneError as error:
         code = error.code
         listener.on_stop(session, step, error)
@@ -56,22 +64,43 @@ def make_step(session: str, step: str) -> State:
     return Failed(message=code)
 
 
+def _in_time(session: str) -> Around:
+    """What is held while a step runs, with a limit to its time: a task's own would count the wait for a place too."""
+
+    @contextmanager
+    def around(step: Step) -> Iterator[None]:
+        limit_s = context.patience_s(step, context.session(session).about.duration_s)
+        try:
+            with context.models_of(session)(step), timeout(limit_s, OutOfTime):
+                yield
+        except OutOfTime:
+            raise AttuneError(
+                f"the step {step.name!r} did not end within {limit_s:.0f} seconds",
+                mend="process it alone; if it stays, export the recording again, for instance as wav",
+                code="step-hung",
+            ) from None
+
+    return around
+
+
 @flow(name="session", flow_run_name="{session}", persist_result=False)
 def process_session(session: str) -> State:
     """Bring every step of one session up to date; stops at the first that cannot be made."""
     listener = context.listener()
     try:
         with working(context.session(session), listener.on_wait, listener.lock_wait_s) as held:
-            return _walk(context.session(session), held)
+            state = _walk(context.session(session), held)
     except AttuneError as error:
         listener.on_stop(session, "", error)
-        return Failed(message=error.code)
+        state = Failed(message=error.code)
+    tell_end(session, state)
+    return state
 
 
 def _walk(session: Session, held: Hold) -> State:
     """Every step in order. Cancelled where the listener asks for a rest: what is made is kept."""
-    listener = context.listener()
-    for step in STEPS:
+    listener, progress = context.listener(), Progress(session.id)
+    for done, step in enumerate(STEPS, start=1):
         if listener.rests():
             return Cancelled(message="resting")
         held.check()
@@ -79,6 +108,8 @@ def _walk(session: Session, held: Hold) -> State:
         if not state.is_completed():
             fault = state.result(raise_on_failure=False)
             return Failed(message=str(fault) if isinstance(fault, MayPass) else state.message)
+        if state.message == "made":
+            progress.show(done)
     return Completed(message="ready")
 
 

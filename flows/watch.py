@@ -364,8 +364,9 @@ class Watch:
     def _keep_in_prefect(self, report: Report) -> None:
         rows = report_rows(report)
         before = self.crew.reported
-        told = f"{len(report.made)} made, {len(report.reused)} as they were, {len(report.stopped)} stopped"
-        if rows and not self.stopping and self.crew.report(rows, told):
+        counts = {name: len(getattr(report, name)) for name in ("made", "reused", "stopped", "waiting")}
+        told = "{made} made, {reused} as they were, {stopped} stopped".format(**counts)
+        if rows and not self.stopping and self.crew.report(rows, told, counts):
             until = time.monotonic() + REPORT_S
             restarts = self.crew.restarts
             while self.crew.reported == before and self.crew.restarts == restarts and time.monotonic() < until:
@@ -381,8 +382,8 @@ def _same(a: Report, b: Report) -> bool:
 
 
 def report_rows(report: Report) -> list[dict[str, str]]:
-    """The report as a table for Prefect: session, what became of it, the code of what stopped it."""
-    made = [(row["session"], "made", "") for row in report.made]
-    reused = [(session, "as it was", "") for session in report.reused]
-    stopped = [(row["session"], "stopped", row["code"]) for row in report.stopped]
-    return [{"session": s, "state": state, "code": code} for s, state, code in made + reused + stopped]
+    """The report as a table for Prefect: session, what became of it, and what stopped it with the way out."""
+    fine = [(row["session"], "made") for row in report.made] + [(session, "as it was") for session in report.reused]
+    stopped = [{"state": "stopped"} | row for row in report.stopped]
+    empty = {"step": "", "code": "", "mend": ""}
+    return [{"session": session, "state": state} | empty for session, state in fine] + stopped

@@ -244,13 +244,13 @@ def _of(error: AttuneError) -> dict[str, str]:
     return {"code": error.code, "message": str(error).splitlines()[0], "mend": error.mend}
 
 
-def _report(wire: Wire, rows: list[dict[str, str]], told: str) -> None:
+def _report(wire: Wire, rows: list[dict[str, str]], told: str, counts: dict[str, int]) -> None:
     """Keep a night's table in Prefect, where it runs; a table that cannot be kept there lies in the store anyway."""
     if WITHOUT_PREFECT not in sys.argv:
         from flows.artifacts import keep_night
 
         with contextlib.suppress(Exception):
-            keep_night(rows, told)
+            keep_night(rows, told, counts)
     wire.tell("reported")
 
 

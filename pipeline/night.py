@@ -23,6 +23,22 @@ EVERYWHERE = ("disk-full", "store-read-only", "store-unreachable", "folder-gone"
 REFUSED = ("program-older", "store-newer")  # the store is another program's: this one must end
 SHORT_WAIT_S, LONG_WAIT_S = 5.0, 300.0  # between two tries after a fault that can pass, the first and the longest
 
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """How a night is worked through; options of `attune watch` win over them."""
+
+    workers: int = 1  # processes side by side on this machine
+    model_slots: int = 1  # steps with models at a time on this machine: one for each graphics card
+    quiet: str = ""  # hours in which nothing is begun, as "08:00-18:00"; several with commas between them
+    every_s: float = 10.0  # from one look at the folder to the next, seconds
+    settle_s: float = 30.0  # a file is complete when it has stayed the same for this long, seconds
+    patience_s: float = 900.0  # how long a watch with an end waits for a full disk or a lost share, seconds
+    transcripts: bool = False  # take transcripts that lie beside recordings, or alone
+    prefect: bool = True  # keep a record of runs; without it a run starts sooner and needs less memory
+    pages: str = ""  # address under which a browser reaches the store, for links from Prefect's pages to the summaries
+
+
 State = Literal["waiting", "running", "made", "reused", "stopped"]
 
 
@@ -94,6 +110,14 @@ def read_quiet_hours(text: str) -> QuietHours:
         if max(hours, to_hours) < 24 and max(minutes, to_minutes) < 60:
             return QuietHours(hours * 60 + minutes, to_hours * 60 + to_minutes)
     raise AttuneError(f"{text!r} is no time of day", mend="write quiet hours as 08:00-18:00", code="quiet-hours")
+
+
+def read_all_quiet_hours(text: str) -> tuple[QuietHours, ...]:
+    """From "08:00-12:00,13:00-18:00"; "" is none.
+
+    raises   AttuneError for anything else
+    """
+    return tuple(read_quiet_hours(part) for part in text.split(",") if text.strip())
 
 
 def is_quiet(hours: Sequence[QuietHours], at: time.struct_time) -> bool:

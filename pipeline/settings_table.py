@@ -12,7 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.night import WatchOptions
 from pipeline.steps import STEPS
+
+# table -> what it is about, and its options with their defaults
+SECTIONS: dict[str, tuple[str, Any]] = {step.name: (step.does, step.options) for step in STEPS} | {
+    "watch": ("work through a night", WatchOptions())
+}
 
 _FIELD = re.compile(r"^\s+(?P<name>\w+): \w+ = .*?(?:\s#\s(?P<meaning>.*))?$")
 
@@ -33,12 +39,12 @@ class Setting:
 
 
 def list_settings() -> list[Setting]:
-    """Every setting, in the order of the steps and of their options."""
+    """Every setting, in the order of the steps and of their options; those of no step last."""
     return [
-        Setting(step.name, field.name, getattr(step.options, field.name), meanings.get(field.name, ""))
-        for step in STEPS
-        for meanings in [_meanings(type(step.options))]
-        for field in dataclasses.fields(step.options)
+        Setting(name, field.name, getattr(options, field.name), meanings.get(field.name, ""))
+        for name, (_, options) in SECTIONS.items()
+        for meanings in [_meanings(type(options))]
+        for field in dataclasses.fields(options)
     ]
 
 
@@ -60,9 +66,9 @@ def _meanings(options: type) -> dict[str, str]:
 def default_toml() -> str:
     """A settings file in which every line is a comment: what to change, and what it means."""
     lines = ["# Settings of Attune. Every line shows a default; take away the # in front to change it.", ""]
-    for step in STEPS:
-        mine = [setting for setting in list_settings() if setting.step == step.name]
+    for name, (does, _) in SECTIONS.items():
+        mine = [setting for setting in list_settings() if setting.step == name]
         if mine:
-            lines += [f"[{step.name}]  # {step.does}"]
+            lines += [f"[{name}]  # {does}"]
             lines += [f"# {s.key} = {s.toml}  # {s.meaning}" for s in mine] + [""]
     return "\n".join(lines)

@@ -1,12 +1,17 @@
 """The flows, on given transcripts: small, fast, the whole step table, no model but the catalogue's patterns."""
 
+import json
 import sqlite3
+import time
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from flows import context, environment, server
 from flows.context import Listener
+from pipeline import session as session_module
+from pipeline.night import Job, build_report
 from pipeline.records import AttuneError
 from pipeline.session import open_session
 from pipeline.settings import load_tables
@@ -39,6 +44,14 @@ def prefect_server(tmp_path_factory):
 def opened(store, tmp_path, name="a client's name.json", repeat=1):
     path = write_dialogue(tmp_path / name, repeat)
     return open_session(store, None, [path], load_tables(store / "attune.toml"))
+
+
+def latest(key):
+    """What Prefect shows under that key."""
+    import prefect
+
+    address = prefect.settings.PREFECT_API_URL.value()
+    return httpx.get(f"{address}/artifacts/{key}/latest", trust_env=False).raise_for_status().json()["data"]
 
 
 def test_one_that_stops_does_not_stop_the_rest(prefect_server, tmp_path):
@@ -120,6 +133,68 @@ def test_a_rest_is_taken_between_two_steps(prefect_server, tmp_path):
     made = [event.step for event in events if event.outcome == "made"]
     assert 0 < len(made) < len(STEPS)
     assert process_session(session.id, return_state=True).is_completed()
+
+
+def test_a_step_without_an_end_is_ended(prefect_server, tmp_path, monkeypatch):
+    from flows import session as flow
+
+    slow, real = opened(prefect_server, tmp_path, repeat=10), session_module._make
+    monkeypatch.setattr(session_module, "_make", lambda *args: time.sleep(60) or real(*args))
+    monkeypatch.setattr(context, "LEAST_PATIENCE_S", 0.2)
+    monkeypatch.setattr(context, "PATIENCE", 0.0)
+    began = time.monotonic()
+    state = flow.process_session(slow.id, return_state=True)
+    assert (state.is_failed(), state.message) == (True, "step-hung")
+    assert time.monotonic() - began < 30.0
+    assert slow.problem.code == "step-hung"
+
+
+def test_progress_the_page_and_the_end_are_told_to_prefect(prefect_server, tmp_path, monkeypatch):
+    from flows import artifacts
+    from flows.session import process_session
+
+    told = []
+    monkeypatch.setattr(artifacts, "EVERY_S", 0.0)
+    monkeypatch.setattr(artifacts, "_emit", lambda *event: told.append(event))
+    monkeypatch.setenv("ATTUNE_WATCH_PAGES", "https://files.clinic/attune/")
+    session = opened(prefect_server, tmp_path, repeat=11)
+    assert process_session(session.id, return_state=True).is_completed()
+    assert latest(f"progress-{session.id}") == 100.0
+    page = latest(f"page-{session.id}")
+    assert f"(https://files.clinic/attune/sessions/{session.id}/summary.html)" in page
+    (session.folder / "given.jsonl").write_bytes(b"not a line of a transcript\n")
+    process_session(session.id, return_state=True)
+    where = f"session.{session.id}"
+    assert told == [
+        ("session.ready", where, {"code": ""}),
+        ("session.stopped", where, {"code": "artefact-unreadable"}),
+    ]
+
+
+def test_an_artifact_that_is_refused_stops_nothing(prefect_server, tmp_path, monkeypatch):
+    from flows import artifacts
+    from flows.session import process_session
+
+    def refuse(*args):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(artifacts, "EVERY_S", 0.0)
+    monkeypatch.setattr(artifacts.Progress, "_show", refuse)
+    monkeypatch.setattr(artifacts, "_emit", refuse)
+    assert process_session(opened(prefect_server, tmp_path, repeat=12).id, return_state=True).is_completed()
+
+
+def test_the_night_is_kept_as_a_table_with_the_way_out(prefect_server):
+    from flows.artifacts import keep_night
+    from flows.watch import report_rows
+
+    jobs = [Job("0123456789ab", 0, state="made", made=["turns"]), Job("ba9876543210", 1)]
+    jobs[1].stop("disk-full", "the disk is full", "make room", "words")
+    report = build_report(jobs, host="", began="", ended="", end="done")
+    keep_night(report_rows(report), "1 made", {"made": 1})
+    made, stopped = json.loads(latest("attune-night"))
+    assert made == {"session": "0123456789ab", "state": "made", "step": "", "code": "", "mend": ""}
+    assert (stopped["step"], stopped["code"], stopped["mend"]) == ("words", "disk-full", "make room")
 
 
 def test_the_steps_with_models_are_tagged_for_a_limit(prefect_server, tmp_path):

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from flows.watch import Plan, Voice, Watch, report_rows
 from pipeline import night
 from pipeline.arrivals import Arrivals, Known, Look, look_at
+from pipeline.cli import build_parser
+from pipeline.commands import watch as watch_command
+from pipeline.commands.common import read_settings
 from pipeline.models import sha256_of
 from pipeline.night import Job, QuietHours, build_report, is_quiet, next_job, read_quiet_hours, wait_s
 from pipeline.records import AttuneError
@@ -58,7 +61,7 @@ class NotingCrew:
     def rest(self):
         self.rested += 1
 
-    def report(self, rows, told):
+    def report(self, rows, told, counts):
         return False
 
     def dismiss_idle(self):
@@ -362,6 +365,25 @@ def test_what_is_no_time_of_day_is_said_so(text):
     with pytest.raises(AttuneError) as caught:
         read_quiet_hours(text)
     assert "08:00-18:00" in caught.value.mend
+
+
+def test_the_command_line_wins_over_the_settings_and_those_over_the_defaults(tmp_path, monkeypatch):
+    settings = tmp_path / "attune.toml"
+    settings.write_text('[watch]\nworkers = 3\nquiet = "08:00-12:00,13:00-18:00"\nprefect = false\n')
+    monkeypatch.setenv("ATTUNE_WATCH_MODEL_SLOTS", "2")
+    args = build_parser().parse_args(["watch", "in", "--workers", "4", "--settle", "0"])
+    options = watch_command._options(args, read_settings(settings))
+    assert (options.workers, options.model_slots, options.settle_s, options.prefect) == (4, 2, 0.0, False)
+    assert options.every_s == night.WatchOptions().every_s
+    assert night.read_all_quiet_hours(options.quiet) == (QuietHours(480, 720), QuietHours(780, 1080))
+    assert night.read_all_quiet_hours("") == ()
+
+
+def test_an_unknown_setting_of_the_night_is_named(tmp_path):
+    settings = tmp_path / "attune.toml"
+    settings.write_text("[watch]\nworkerz = 3\n")
+    with pytest.raises(AttuneError, match=r"'workerz' in \[watch\].*workers"):
+        read_settings(settings)
 
 
 def test_quiet_hours_are_read():

@@ -49,9 +49,9 @@ def settings_path(store: Path, chosen: Path | None) -> Path | None:
 
 def read_settings(path: Path | None) -> Tables:
     """The checked tables of a settings file, if there is one, with the environment's over them."""
-    from pipeline.steps import BY_NAME
+    from pipeline.settings_table import SECTIONS
 
-    defaults = {name: step.options for name, step in BY_NAME.items()}
+    defaults = {name: options for name, (_, options) in SECTIONS.items()}
     tables = load_tables(path) if path is not None else {}
     check_tables(tables, defaults)
     return with_environment(tables, defaults)

@@ -8,23 +8,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipeline import night
 from pipeline.commands import common
 from pipeline.commands.process import RECORDINGS, TRANSCRIPTS
-from pipeline.night import Job, Report
+from pipeline.night import Job, Report, WatchOptions
 from pipeline.records import AttuneError
 from pipeline.session import Session, find_session, storing
-from pipeline.settings import Tables
+from pipeline.settings import Tables, options_for
 from pipeline.store import open_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where recordings arrive")
     parser.add_argument("--once", action="store_true", help="end when everything that is there is done")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes side by side (default: 1)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: 1)")
     parser.add_argument(
         "--quiet",
         action="append",
@@ -40,18 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file or session to take before the others; may be given again; without FOLDER it tells the watchers "
         "that run",
     )
-    parser.add_argument("--every", type=float, default=10.0, metavar="S", help="seconds between looks (default: 10)")
+    parser.add_argument("--every", type=float, metavar="S", help="seconds between looks (default: 10)")
     parser.add_argument(
         "--settle",
         type=float,
-        default=30.0,
         metavar="S",
         help="a file is complete when it has stayed the same for this many seconds (default: 30)",
     )
     parser.add_argument(
         "--patience",
         type=float,
-        default=900.0,
         metavar="S",
         help="with --once: how long to wait for a full disk or a lost share before giving up, seconds (default: 900)",
     )
@@ -78,9 +76,10 @@ def run(args: argparse.Namespace) -> int:
     tables = common.read_settings(settings)
     if args.pause or args.resume or args.folder is None:
         return _change(args, tables)
-    _check(args)
+    options = _options(args, tables)
+    _check(args, options)
     open_store(args.store)
-    plan, told = _plan(args, tables), Told(args.store, args.json, not args.without_prefect)
+    plan, told = _plan(args, options, tables), Told(args.store, args.json, options.prefect)
     from flows.crew import Audience
     from flows.run import watch
     from flows.watch import Voice
@@ -89,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     audience = Audience(told.on_event, told.on_wait, told.on_note)
     with _ended_by_signals() as stops:
         voice = Voice(told.on_job, told.on_fault, told.on_note)
-        report = watch(plan, settings, audience, voice, stops.append, prefect=not args.without_prefect)
+        report = watch(plan, settings, audience, voice, stops.append, prefect=options.prefect)
     if args.json:
         common.print_json(asdict(report))
     else:
@@ -112,19 +111,31 @@ def _change(args: argparse.Namespace, tables: Tables) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
+def _options(args: argparse.Namespace, tables: Tables) -> WatchOptions:
+    """The table [watch] of the settings, with what the command line says over it."""
+    said = {"workers": args.workers, "every_s": args.every, "settle_s": args.settle, "patience_s": args.patience}
+    said |= {"quiet": ",".join(args.quiet) or None, "transcripts": args.transcripts or None}
+    said["prefect"] = False if args.without_prefect else None
+    chosen = {key: value for key, value in said.items() if value is not None}
+    return replace(options_for("watch", WatchOptions(), tables), **chosen)
+
+
+def _check(args: argparse.Namespace, options: WatchOptions) -> None:
     if not args.folder.is_dir():
         raise AttuneError(
             f"there is no folder {str(args.folder)!r}", mend="check the path, or the network share", code="no-such-file"
         )
-    for name, least in (("workers", 1), ("every", 0.05), ("settle", 0.0), ("patience", 0.0)):
-        if getattr(args, name) < least:
+    leasts = {"workers": 1, "model_slots": 1, "every_s": 0.05, "settle_s": 0.0, "patience_s": 0.0}
+    for name, least in leasts.items():
+        if getattr(options, name) < least:
             raise AttuneError(
-                f"--{name} is {getattr(args, name)}; it takes {least} or more", mend="change it", code="option-range"
+                f"{name} is {getattr(options, name)}; it takes {least} or more",
+                mend=f"change --{name.removesuffix('_s')}, or {name} in the table [watch] of the settings",
+                code="option-range",
             )
 
 
-def _plan(args: argparse.Namespace, tables: Tables):
+def _plan(args: argparse.Namespace, options: WatchOptions, tables: Tables):
     from flows.watch import Plan
 
     home = args.store.resolve()
@@ -133,12 +144,14 @@ def _plan(args: argparse.Namespace, tables: Tables):
         kind = file.suffix.lower()
         if file.resolve().is_relative_to(home):
             return False
-        return kind in RECORDINGS or (args.transcripts and kind in TRANSCRIPTS and not list(_recordings_of(file)))
+        return kind in RECORDINGS or (options.transcripts and kind in TRANSCRIPTS and not list(_recordings_of(file)))
 
     def given(file: Path) -> list[Path]:
         if file.suffix.lower() in TRANSCRIPTS:
             return [file]
-        return sorted(path for kind in TRANSCRIPTS if args.transcripts and (path := file.with_suffix(kind)).is_file())
+        return sorted(
+            path for kind in TRANSCRIPTS if options.transcripts and (path := file.with_suffix(kind)).is_file()
+        )
 
     return Plan(
         folder=args.folder,
@@ -147,12 +160,12 @@ def _plan(args: argparse.Namespace, tables: Tables):
         given=given,
         session=lambda session: Session(args.store / "sessions" / session, tables),
         fetch=lambda names: _fetch(names, args.offline),
-        workers=args.workers,
-        every_s=args.every,
-        settle_s=args.settle,
-        quiet=tuple(night.read_quiet_hours(text) for text in args.quiet),
+        workers=options.workers,
+        every_s=options.every_s,
+        settle_s=options.settle_s,
+        quiet=night.read_all_quiet_hours(options.quiet),
         once=args.once,
-        patience_s=args.patience,
+        patience_s=options.patience_s,
         first=frozenset(args.folder / Path(key).relative_to(args.folder) for key in _files(args)),
     )
 
