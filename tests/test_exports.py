@@ -126,7 +126,7 @@ def test_the_schema_wants_every_key_of_a_moment(key: str) -> None:
 def test_the_audit_clip_is_in_no_list_that_people_watch_from() -> None:
     material = Material(ABOUT, tuple(TURNS), FINDINGS, tuple(VOICES), TABLE)
     without = replace(material, findings=replace(FINDINGS, moments=FINDINGS.moments[:2]))
-    for_software = {"moments.json", "moments.csv"}
+    for_software = {"moments.json", "moments.csv", "moments.parquet"}
     every, rest = (write_formats(m, WRITERS, ExportOptions()) for m in (material, without))
     assert {name for name in every if every[name] != rest[name]} == for_software
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,17 +14,20 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import parselmouth
+import pyarrow.parquet
 import pycmx
 import pytest
 import srt
 import webvtt
+import xspf_lib
 from hypothesis import given, settings
 from parselmouth.praat import call
 from pympi.Elan import Eaf
 
 from pipeline.exports import WRITERS, ExportOptions, Material, write_formats
-from pipeline.exports.text import one_line, token
-from pipeline.records import About, Findings, Turn, Word
+from pipeline.exports.tables import TABLES
+from pipeline.exports.text import cell, one_line, token
+from pipeline.records import About, Findings, Marker, Speech, Turn, Word
 from tests.exported import ABOUT, AUDIT, FINDINGS, TABLE, TURNS, VOICES, any_text, spoken_session
 
 MATERIAL = Material(ABOUT, tuple(TURNS), FINDINGS, tuple(VOICES), TABLE, "/clinic/out")
@@ -236,6 +242,63 @@ def test_any_text_survives_in_tiers(tmp_path_factory: pytest.TempPathFactory, te
         assert [label for _, _, label in labels if label] == [said]
 
 
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+MARKER = Marker(8.0, 9.0, "wd_denial", "withdrawal", "client", 3, 0.5, 0.75, "text", "fine", "=because", "")
+WINDOWS = pd.DataFrame({"start": [0.0], "end": [30.0], "kind": ["30 s"], "grey": [False], "share": [1 / 3]})
+FRAMES = pd.DataFrame(
+    {
+        "start": [0.0, 0.01],
+        "end": [0.01, 0.02],
+        "speaker": pd.Categorical([None, "=A"]),
+        "voiced": [False, True],
+        "f0_hz": pd.Series([float("nan"), 201.25], dtype="float32"),
+    }
+)
+FULL = replace(MATERIAL, markers=(MARKER,), speech=(Speech(1.0, 3.4, "T", 0.8),), windows=WINDOWS, frames=FRAMES)
+
+
+def parquet_of(content: bytes) -> pyarrow.Table:
+    return pyarrow.parquet.read_table(io.BytesIO(content))
+
+
+def test_every_table_is_the_same_in_both_formats() -> None:
+    files = files_of(FULL, "csv", "parquet")
+    for name in TABLES:
+        sheet = pd.read_csv(io.BytesIO(files[f"{name}.csv"]), keep_default_na=False, dtype=str)
+        table = parquet_of(files[f"{name}.parquet"])
+        assert list(sheet.columns) == table.column_names, name
+        assert len(sheet) == len(table) > 0, name
+        for column in table.column_names:
+            known = [value for value in table[column].to_pylist() if isinstance(value, str)]
+            assert [value for value in sheet[column] if value] == [cell(text) for text in known if text] or not known
+    assert len(parquet_of(files["words.parquet"])) == sum(len(turn.words) for turn in TURNS)
+
+
+def test_parquet_has_types_and_text_as_it_is() -> None:
+    files = files_of(FULL, "parquet")
+    moments = parquet_of(files["moments.parquet"])
+    assert moments["start"].to_pylist() == [8.0, 1.0, 22.0]
+    assert moments["against"].to_pylist()[0] == "=talk about times"
+    assert moments["audit"].to_pylist() == [False, False, True]
+    assert parquet_of(files["turns.parquet"])["latency_s"].to_pylist()[1:] == [0.5] * 7
+    assert parquet_of(files["frames.parquet"])["f0_hz"].to_pylist()[1] == 201.25
+    (linked, _) = parquet_of(files["repairs.parquet"]).to_pylist()
+    assert (linked["answers"], linked["engagement"]) == ("1", "back near usual")
+
+
+def test_a_table_without_rows_keeps_its_columns_and_types() -> None:
+    empty, full = files_of(EMPTY, "parquet"), files_of(replace(FULL, turn_table=None), "parquet")
+    for name in set(TABLES) - {"windows", "frames"}:
+        assert parquet_of(empty[f"{name}.parquet"]).schema.types == parquet_of(full[f"{name}.parquet"]).schema.types
+
+
+def test_measures_in_csv_are_numbers_blanks_and_no_formula() -> None:
+    rows = files_of(FULL, "csv")["frames.csv"].decode().splitlines()
+    assert rows == ["start,end,speaker,voiced,f0_hz", "0,0.01,,false,", "0.01,0.02,'=A,true,201.25"]
+    assert files_of(FULL, "csv")["windows.csv"].decode().splitlines()[1] == "0,30,30 s,false,0.333333"
+
+
 # --- marks ----------------------------------------------------------------------------------------------------------
 
 
@@ -261,3 +324,55 @@ def test_edl_is_a_reel_of_the_moments_with_their_lead_in() -> None:
     assert {edit.clip_name for edit in edits} == {os.path.basename(ABOUT.recording)}
     assert all(edit.channels.video and edit.channels.audio for edit in edits)
     assert not list(reel.unrecognized_statements)
+
+
+# --- VLC ------------------------------------------------------------------------------------------------------------
+
+
+def playlist_of(content: bytes, folder: Path) -> xspf_lib.Playlist:
+    path = folder / "moments.xspf"
+    path.write_bytes(content)
+    return xspf_lib.Playlist.parse(str(path))
+
+
+def wishes(track: xspf_lib.Track) -> list[str]:
+    return [element.text for extension in track.extension for element in extension.content]
+
+
+def test_the_playlist_has_a_bookmark_and_an_entry_a_moment(tmp_path: Path) -> None:
+    playlist = playlist_of(files_of(MATERIAL, "vlc")["moments.xspf"], tmp_path)
+    assert len(playlist.trackList) == 3
+    assert {tuple(track.location) for track in playlist.trackList} == {("../tape & <one>.mp4",)}
+    (marks,) = wishes(playlist.trackList[0])
+    assert [float(at) for at in re.findall(r"time=([\d.]+)}", marks)] == [0.0, 3.0]
+    assert [wishes(track) for track in playlist.trackList[1:]] == [
+        ["start-time=0.000", "stop-time=6.200"],
+        ["start-time=3.000", "stop-time=15.900"],
+    ]
+
+
+def test_a_playlist_without_recording_is_empty(tmp_path: Path) -> None:
+    assert playlist_of(files_of(EMPTY, "vlc")["moments.xspf"], tmp_path).trackList == []
+
+
+@given(any_text)
+@settings(max_examples=40, deadline=None)
+def test_any_text_stays_one_bookmark(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    turns, findings, about, voices = spoken_session(f"{text},}}{{")
+    content = files_of(Material(about, tuple(turns), findings, tuple(voices)), "vlc")["moments.xspf"]
+    playlist = playlist_of(content, tmp_path_factory.mktemp("vlc"))
+    (marks,) = wishes(playlist.trackList[0])
+    assert re.fullmatch(r"bookmarks=\{name=[^,{}]*,time=[\d.]+\}", marks)
+
+
+@pytest.mark.skipif(not shutil.which("cvlc") or os.geteuid() == 0, reason="VLC is not installed, or runs not as root")
+def test_vlc_takes_the_bookmarks(tmp_path: Path) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "tape.wav", [0.0] * 160_000, 8000)
+    material = replace(MATERIAL, about=replace(ABOUT, recording=str(tmp_path / "tape.wav")), folder=str(tmp_path))
+    (tmp_path / "moments.xspf").write_bytes(files_of(material, "vlc")["moments.xspf"])
+    command = ["cvlc", "-vv", "--no-audio", "-I", "dummy", "--play-and-exit", "--run-time=0.1", "moments.xspf"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.count("adding bookmark") >= 2
+    assert "starting at time: 3s" in done.stderr

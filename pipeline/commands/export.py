@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.commands import common
 from pipeline.commands.show import check_ready
-from pipeline.exports import WRITERS, Material, write_formats
+from pipeline.exports import WRITERS, check_formats
 from pipeline.formats import write_atomic
 from pipeline.session import find_session, storing
-from pipeline.steps import EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES
+from pipeline.steps import EXPORTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,18 +25,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where to write, in a folder named by the session (default: exports/ in the session)",
     )
+    parser.add_argument(
+        "--words", action="store_true", help="print what was said on the supervision sheets (docx, pdf) too"
+    )
     common.add_store(parser)
     common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    from pipeline.review.session_exports import export_session
+
+    chosen = [name.strip() for name in args.to.split(",")]
+    check_formats(chosen)
     settings = common.read_settings(common.settings_path(args.store, args.settings))
     session = find_session(args.store, args.session, settings)
     check_ready(session)
     out = args.out / session.id if args.out else session.folder / "exports"
-    turns, found, voices, table = (session.load(step) for step in (TURNS, MOMENTS, VOICES, TURN_TABLE))
-    material = Material(session.about, tuple(turns), found, tuple(voices), table, str(out.resolve()))
-    files = write_formats(material, [name.strip() for name in args.to.split(",")], session.options(EXPORTS))
+    options = session.options(EXPORTS)
+    options = replace(options, sheet_words=options.sheet_words or args.words)
+    files = export_session(session, chosen, options, out)
     with storing():
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -14,10 +14,12 @@ from pipeline.exports.material import ExportOptions, Material
 from pipeline.exports.moments_json import write_json
 from pipeline.exports.nist import write_ctm, write_rttm
 from pipeline.exports.page import write_page
+from pipeline.exports.parquet import parquet_writer
+from pipeline.exports.spreadsheet import csv_writer
 from pipeline.exports.srt import write_srt
-from pipeline.exports.tables import write_moments as write_moments_csv
-from pipeline.exports.tables import write_turns
+from pipeline.exports.tables import TABLES
 from pipeline.exports.textgrid import write_textgrid
+from pipeline.exports.vlc import write_vlc
 from pipeline.exports.webvtt import write_moments as write_moments_vtt
 from pipeline.exports.webvtt import write_transcript
 from pipeline.records import About, AttuneError, Findings, Turn, Voice
@@ -33,7 +35,8 @@ Writer = Callable[[Material, ExportOptions], bytes]
 WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "json": {"moments.json": write_json},
     "vtt": {"transcript.vtt": write_transcript, "moments.vtt": write_moments_vtt},
-    "csv": {"turns.csv": write_turns, "moments.csv": write_moments_csv},
+    "csv": {f"{name}.csv": csv_writer(build) for name, build in TABLES.items()},
+    "parquet": {f"{name}.parquet": parquet_writer(build) for name, build in TABLES.items()},
     "html": {"summary.html": write_page},
     "srt": {"transcript.srt": write_srt},
     "rttm": {"speech.rttm": write_rttm},
@@ -42,8 +45,10 @@ WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "eaf": {"session.eaf": write_eaf},
     "audacity": {"moments.labels.txt": write_audacity},
     "edl": {"moments.edl": write_edl},
+    "vlc": {"moments.xspf": write_vlc},
 }
-ALWAYS = ("json", "vtt", "csv", "html")  # what every processed session gets
+# what every processed session gets: the files that people open, not those for statistics
+ALWAYS = ("moments.json", "transcript.vtt", "moments.vtt", "turns.csv", "moments.csv", "summary.html")
 
 
 def build_exports(
@@ -54,13 +59,15 @@ def build_exports(
     turn_table: pd.DataFrame | None,
     options: ExportOptions,
 ) -> dict[str, bytes]:
-    """The files every session gets, by name: moments.json, both .vtt and both .csv files, summary.html.
+    """The files every session gets, by name: those in `ALWAYS`.
 
     turns       in order of start
     turn_table  one row a turn, in the same order, or None
     raises      ValueError when the turn table has another number of rows
     """
-    return write_formats(Material(about, tuple(turns), findings, tuple(voices), turn_table), ALWAYS, options)
+    material = Material(about, tuple(turns), findings, tuple(voices), turn_table)
+    writers = {name: write for files in WRITERS.values() for name, write in files.items()}
+    return {name: writers[name](material, options) for name in ALWAYS}
 
 
 def write_formats(material: Material, formats: Iterable[str], options: ExportOptions) -> dict[str, bytes]:

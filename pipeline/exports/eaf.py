@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
-import os
-from urllib.parse import quote
 from xml.etree import ElementTree
 
+from pipeline.exports.links import relative_link
 from pipeline.exports.material import ExportOptions, Material
 from pipeline.exports.text import file_name
 from pipeline.exports.tiers import Tier, build_tiers
@@ -48,19 +47,9 @@ def write_eaf(material: Material, options: ExportOptions) -> bytes:
 def _add_header(root: ElementTree.Element, material: Material) -> None:
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if material.about.recording:
-        link = _relative(material.about.recording, material.folder)
+        link = relative_link(material.about.recording, material.folder)
         kind = mimetypes.guess_type(file_name(material.about.recording))[0] or "application/octet-stream"
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=link, MIME_TYPE=kind, RELATIVE_MEDIA_URL=link)
-
-
-def _relative(recording: str, folder: str) -> str:
-    """The recording as seen from the folder; its bare name where there is no way from one to the other."""
-    try:
-        path = os.path.relpath(recording, folder) if folder else file_name(recording)
-    except ValueError:  # two drives
-        path = file_name(recording)
-    link = quote(path.replace(os.sep, "/").encode("utf-8", "replace"))
-    return link if link.startswith("..") else f"./{link}"
 
 
 def _add_slots(order: ElementTree.Element, tiers: list[Tier]) -> dict[int, str]:

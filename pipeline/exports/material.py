@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.records import About, Findings, Moment, Repair, Turn, Voice
+from pipeline.records import About, Findings, Marker, Moment, Repair, Speech, Turn, Voice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,15 +21,29 @@ class ExportOptions:
     doubt_below: float = 0.5  # words of lower confidence are marked as doubtful, 0 to 1
     edl_frames_per_s: int = 25  # whole frames per second of the edit list's time code
     csv_byte_order_mark: bool = False  # start the tables with U+FEFF, by which Excel knows UTF-8
+    sheet_words: bool = False  # print what was said, and the reasons that quote it, on the supervision sheet
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A person's verdict as a label on a time line: `tier` names whose it is, `text` what they decided."""
+
+    start: float
+    end: float
+    tier: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Material:
     """One session, ready to be written in any format.
 
-    turn_table  one row a turn, in the order of `turns`, or None
-    folder      where the files are going to lie, or "" where that is not known: links to the recording are made
-                relative to it
+    turn_table       one row a turn, in the order of `turns`, or None
+    folder           where the files are going to lie, or "" where that is not known: links to the recording are made
+                     relative to it
+    markers, speech, windows, frames
+                     for the tables alone; empty or None where they are not known
+    judged           verdicts that stand, for the tiers alone
     """
 
     about: About
@@ -38,6 +52,11 @@ class Material:
     voices: tuple[Voice, ...]
     turn_table: pd.DataFrame | None = None
     folder: str = ""
+    markers: tuple[Marker, ...] = ()
+    speech: tuple[Speech, ...] = ()
+    windows: pd.DataFrame | None = None
+    frames: pd.DataFrame | None = None
+    judged: tuple[Judged, ...] = ()
 
     @property
     def shown(self) -> tuple[Moment, ...]:

@@ -18,7 +18,6 @@ from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.exports import WRITERS as FORMATS
-from pipeline.exports import Material, write_formats
 from pipeline.exports.wording import BANDS, KINDS, NOT_A_RISK_TOOL, ROLES, marker_label
 from pipeline.records import AttuneError
 from pipeline.review import agreement, clips, decisions, folders, judging, media, verdict_files, verdict_store
@@ -26,6 +25,7 @@ from pipeline.review.access import App, Gate, guard
 from pipeline.review.jobs import Job, Jobs
 from pipeline.review.listing import list_sessions, recorded_at
 from pipeline.review.remake import remake
+from pipeline.review.session_exports import export_session
 from pipeline.review.verdicts import current_verdicts
 from pipeline.review.view import Contents, build_judged, build_view
 from pipeline.session import Session
@@ -317,9 +317,7 @@ def _serve_results(app: FastAPI, store: Path, settings: Tables) -> None:
     def export(key: str, format: str) -> Response:
         session = folders.open_folder(store, key, settings)
         check_ready(session)
-        kept = load_contents(session)
-        material = Material(session.about, tuple(kept.turns), kept.findings, tuple(kept.voices), kept.turn_table)
-        made = write_formats(material, [format], session.options(EXPORTS))
+        made = export_session(session, [format], session.options(EXPORTS))
         if len(made) == 1:
             name, content = next(iter(made.items()))
             return _download(content, f"{session.id}.{name}")
