@@ -153,12 +153,15 @@ def test_a_folder_of_everything(tmp_path, store):
     folder = tmp_path / "in"
     folder.mkdir()
     noise = np.random.default_rng(0)
-    tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(RATE * 8) / RATE)
+    therapist, client = (acted(role) for role in ("therapist", "client"))
+    third = np.interp(np.arange(0, len(client), 1.4), np.arange(len(client)), client)  # faster and higher: a child's
     (folder / "text.mp3").write_text("these are not sounds\n" * 50)
     (folder / "empty.wav").write_bytes(b"")
     write_sound(folder / "two seconds.wav", noise.normal(0, 0.1, RATE * 2))
     write_sound(folder / "silence.wav", np.zeros(RATE * 8))
-    write_sound(folder / "music.wav", tone)
+    write_sound(folder / "music.wav", chords(8))
+    write_sound(folder / "one speaker.wav", client)
+    write_sound(folder / "three speakers.wav", np.concatenate([therapist, client, third]))
     write_sound(folder / 'it\'s "quoted" ü.wav', noise.normal(0, 0.1, RATE * 5))
     write_sound(folder / "new\nline.wav", noise.normal(0, 0.11, RATE * 5))
     write_sound(folder / f"{'long' * 61}.wav", noise.normal(0, 0.12, RATE * 5))
@@ -166,13 +169,50 @@ def test_a_folder_of_everything(tmp_path, store):
     done = attune("process", folder, "--store", store, "--offline", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["file"].rsplit("/", 1)[-1]: row for row in json.loads(done.stdout)["sessions"]}
-    assert len(rows) == 9
+    assert len(rows) == 11
     assert {rows[name]["state"] for name in ("text.mp3", "empty.wav", "two seconds.wav")} == {"stopped"}
     assert all(rows[name]["mend"] for name in ("text.mp3", "empty.wav", "two seconds.wav"))
     assert {rows["silence.wav"]["state"], rows["twin.wav"]["state"]} == {"ready", "same"}
     for name in ("music.wav", 'it\'s "quoted" ü.wav', "new\nline.wav", f"{'long' * 61}.wav"):
         assert rows[name]["state"] == "ready", rows[name]
         assert rows[name]["moments"] == 0
+    for name in ("one speaker.wav", "three speakers.wav"):
+        assert rows[name]["state"] == "ready", rows[name]
+    told = {name: attune("show", rows[name]["session"], "--store", store).stdout for name in rows if "speaker" in name}
+    assert "please confirm who is the therapist" in told["one speaker.wav"]
+
+
+def acted(role: str, most_s: float = 15.0) -> np.ndarray:
+    """What one person of an acted session says first, shape (n,), at `RATE`."""
+    from pipeline.speech.audio import AudioOptions, decode_recording
+
+    sound = decode_recording(ROOT / "sample_audio" / "acted_session_2.m4a", AudioOptions()).mono
+    turns = json.loads((ROOT / "sample_audio" / "acted_session_2.turns.json").read_text())
+    own = [sound[int(t["start"] * RATE) : int(t["end"] * RATE)] for t in turns if t["role"] == role]
+    return np.concatenate(own)[: int(most_s * RATE)]
+
+
+def chords(length_s: float) -> np.ndarray:
+    """Four chords, each note with overtones that fade."""
+    at = np.arange(int(length_s * RATE)) / RATE
+    notes = np.array([[262, 330, 392], [220, 262, 330], [175, 220, 262], [196, 247, 294]])[(at / 2).astype(int) % 4].T
+    fade = np.exp(-(at % 0.5) * 3)
+    return 0.1 * fade * sum(np.sin(2 * np.pi * k * f * at) / k for f in notes for k in (1, 2, 3))
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_an_hour_of_silence(tmp_path, store):
+    silence = soundfile.SoundFile(tmp_path / "hour.flac", "w", RATE, 1, "PCM_16")
+    with silence:
+        for _ in range(60):
+            silence.write(np.zeros(RATE * 60, dtype=np.int16))
+    done = attune("process", tmp_path / "hour.flac", "--store", store, "--offline", "--json")
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(done.stdout)["sessions"]
+    assert (row["state"], row["moments"]) == ("ready", 0)
+    assert "no client speech" in attune("show", row["session"], "--store", store).stdout
+    assert (next((store / "sessions").iterdir()) / "words.jsonl").read_bytes() == b""
 
 
 def test_only_bad_files_end_with_a_status(tmp_path, store):
