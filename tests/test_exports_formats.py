@@ -12,10 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import docx
 import pandas as pd
 import parselmouth
 import pyarrow.parquet
 import pycmx
+import pypdf
 import pytest
 import srt
 import webvtt
@@ -376,3 +378,116 @@ def test_vlc_takes_the_bookmarks(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.count("adding bookmark") >= 2
     assert "starting at time: 3s" in done.stderr
+
+
+# --- supervision sheets ---------------------------------------------------------------------------------------------
+
+
+def docx_text(content: bytes) -> str:
+    document = docx.Document(io.BytesIO(content))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    return "\n".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+
+
+def pdf_text(content: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages).split())
+
+
+def sheets_of(material: Material, **options: bool) -> tuple[str, str]:
+    files = write_formats(material, ["docx", "pdf"], ExportOptions(**options))
+    return docx_text(files["supervision_sheet.docx"]), pdf_text(files["supervision_sheet.pdf"])
+
+
+def test_the_sheets_have_times_markers_and_boxes() -> None:
+    for text in sheets_of(MATERIAL):
+        for said in (
+            "Session 7c120c39db3e, 0:40 long",
+            "0:08 – 0:15",
+            "Possible withdrawal",
+            "closest to: playing down / closing off a feeling",
+            "tronger evidence",
+            "Possible repair attempt at 0:18: ",
+            "engagement afterwards: back near usual",
+            "Repair attempt: not seen",
+            "Please confirm who is the therapist.",
+            "does not look for suicide",
+        ):
+            assert said in text
+    boxes = docx.Document(io.BytesIO(files_of(MATERIAL, "docx")["supervision_sheet.docx"])).tables[0].rows[1].cells[2]
+    assert boxes.text.count("☐") == 3 + 5 + 5
+
+
+def test_the_boxes_of_the_pdf_are_drawn_and_empty() -> None:
+    one = replace(MATERIAL, findings=replace(FINDINGS, moments=FINDINGS.moments[:1]))
+    squares = [drawn_boxes(files_of(material, "pdf")["supervision_sheet.pdf"]) for material in (one, MATERIAL)]
+    assert squares[1] - squares[0] == 3 + 5 + 5
+    assert squares[0] == 3 + 5 + 5 + 2 * 5 + 4 * 5
+
+
+def drawn_boxes(content: bytes) -> int:
+    """Squares that are drawn and not filled."""
+    count = 0
+    for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+        for match in re.finditer(rb"[\d.]+ [\d.]+ ([\d.]+) (-?[\d.]+) re (\w)", page.get_contents().get_data()):
+            count += abs(float(match[1])) == abs(float(match[2])) and match[3] == b"S"
+    return count
+
+
+def test_no_word_of_the_session_is_on_a_sheet_unless_asked_for() -> None:
+    said = replace(FINDINGS.moments[0], why=("“fine then”: short",), words="client: zebra crossing")
+    material = replace(MATERIAL, findings=replace(FINDINGS, moments=(said,)))
+    for text in sheets_of(material):
+        assert "zebra" not in text
+        assert "fine then" not in text
+        assert "No words of the session" in text
+    for text in sheets_of(material, sheet_words=True):
+        assert "client: zebra crossing" in text
+        assert "“fine then”: short" in text
+        assert "keep it as you keep the recording" in text
+
+
+def test_a_usual_session_fits_one_page() -> None:
+    five = tuple(replace(FINDINGS.moments[0], start=60.0 * k, end=60.0 * k + 30) for k in range(5))
+    content = files_of(replace(MATERIAL, findings=replace(FINDINGS, moments=five)), "pdf")["supervision_sheet.pdf"]
+    assert len(pypdf.PdfReader(io.BytesIO(content)).pages) == 1
+
+
+def test_a_sheet_of_many_moments_breaks_between_them() -> None:
+    many = tuple(replace(FINDINGS.moments[0], start=60.0 * k, end=60.0 * k + 30) for k in range(14))
+    content = files_of(replace(MATERIAL, findings=replace(FINDINGS, moments=many)), "pdf")["supervision_sheet.pdf"]
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages]
+    assert len(pages) == 3
+    for text in pages:
+        assert text.count("Possible withdrawal") == text.count("Effect on the alliance") == text.count("Note")
+
+
+def test_letters_of_other_scripts_are_printed_and_what_cannot_be_is_said() -> None:
+    said = replace(FINDINGS.moments[0], words="client: Ελένη Юля Łucja שלום")
+    material = replace(MATERIAL, findings=replace(FINDINGS, moments=(said,)))
+    word, page = sheets_of(material, sheet_words=True)
+    assert "Ελένη Юля Łucja שלום" in word
+    assert "Ελένη Юля Łucja" in page
+    assert "cannot be printed" not in page
+    lacking = replace(material, findings=replace(FINDINGS, moments=(replace(said, words="client: 日本"),)))
+    word, page = sheets_of(lacking, sheet_words=True)
+    assert "日本" in word
+    assert "▯▯" in page
+    assert "cannot be printed" in page
+
+
+def test_a_sheet_without_moments_says_so() -> None:
+    for text in sheets_of(EMPTY):
+        assert "This does not mean that there was no rupture" in text
+
+
+def test_sheets_are_the_same_bytes_again() -> None:
+    assert files_of(MATERIAL, "docx", "pdf", "parquet") == files_of(MATERIAL, "docx", "pdf", "parquet")
+
+
+@given(any_text)
+@settings(max_examples=10, deadline=None)
+def test_any_text_makes_a_sheet(text: str) -> None:
+    turns, findings, about, voices = spoken_session(text)
+    word, page = sheets_of(Material(about, tuple(turns), findings, tuple(voices)), sheet_words=True)
+    assert one_line(text) in one_line(word)
+    assert "Possible withdrawal" in page

@@ -15,6 +15,8 @@ from pipeline.exports.moments_json import write_json
 from pipeline.exports.nist import write_ctm, write_rttm
 from pipeline.exports.page import write_page
 from pipeline.exports.parquet import parquet_writer
+from pipeline.exports.sheet_docx import write_sheet_docx
+from pipeline.exports.sheet_pdf import write_sheet_pdf
 from pipeline.exports.spreadsheet import csv_writer
 from pipeline.exports.srt import write_srt
 from pipeline.exports.tables import TABLES
@@ -46,6 +48,8 @@ WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "audacity": {"moments.labels.txt": write_audacity},
     "edl": {"moments.edl": write_edl},
     "vlc": {"moments.xspf": write_vlc},
+    "docx": {"supervision_sheet.docx": write_sheet_docx},
+    "pdf": {"supervision_sheet.pdf": write_sheet_pdf},
 }
 # what every processed session gets: the files that people open, not those for statistics
 ALWAYS = ("moments.json", "transcript.vtt", "moments.vtt", "turns.csv", "moments.csv", "summary.html")
