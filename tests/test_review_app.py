@@ -397,6 +397,16 @@ def test_a_verdict_is_kept_whole_and_its_note_apart(page, store):
     assert "laughed" not in page.get("/api/verdicts.jsonl").text + page.get("/api/verdicts.csv").text
 
 
+def test_what_was_seen_of_repair_is_kept_and_shown_again(page, store):
+    known = [name for name, _ in page.get("/api/words").json()["moves"]]
+    assert "rs_invite_feelings" in known
+    assert not any(name.startswith(("wd_", "cf_")) for name in known)
+    said = {"repair": "attempt", "strategies": [known[3], known[0]], "resolution": 2, "therapist_contribution": 5}
+    own = judge(page, **said).json()["own"][0]
+    assert {name: own[name] for name in said} == said | {"strategies": [known[0], known[3]]}
+    assert current_verdicts(verdict_store.load_events(store))[0].strategies == (known[0], known[3])
+
+
 def test_the_page_cannot_say_what_was_shown(page, store):
     """Which clip was drawn at random is looked up, never believed."""
     judge(page, clip=AUDIT)
@@ -419,6 +429,12 @@ def test_the_page_cannot_say_what_was_shown(page, store):
         {"significance": 6},
         {"kind": "anger"},
         {"note": "a" * 20_001},
+        {"repair": "resolved"},
+        {"resolution": 6},
+        {"therapist_contribution": -1},
+        {"strategies": ["rs_invite_feelings"]},
+        {"repair": "none", "strategies": ["rs_invite_feelings"]},
+        {"repair": "attempt", "strategies": ["wd_denial"]},
     ],
 )
 def test_a_verdict_that_does_not_fit_is_refused(page, store, wrong):

@@ -1,5 +1,7 @@
 """Verdicts: the last one stands, an undo takes one back, and nothing is ever lost."""
 
+import csv
+import io
 import itertools
 import json
 import sqlite3
@@ -87,6 +89,34 @@ def test_what_is_kept_is_read_back_in_order(tmp_path):
     assert verdict_store.load_events(tmp_path) == events
     assert verdict_store.load_events(tmp_path, "t") == [events[1]]
     assert verdict_store.load_events(tmp_path / "elsewhere") == []
+
+
+def test_rows_from_before_repair_was_asked_for_are_read(tmp_path):
+    """The body of a row as it was written until then."""
+    verdict_store.append(tmp_path, verdict())
+    old = (
+        '{"id":"v-old","at":"2026-11-01T20:00:00.000+00:00","session":"s","subject":"flag","rater":"a",'
+        '"rater_role":"supervisor","answer":"agree","start":1.0,"end":2.0,"flag_start":1.0,"flag_end":2.0,'
+        '"flag_kind":"withdrawal","marker":"wd_denial","mark":"","kind":"","clarity":"","significance":3,'
+        '"useful":null,"reject_reason":"","saw_flag":true,"watched":"audio","note":"","attune":"0.1.0","rules":"",'
+        '"models":""}'
+    )
+    with sqlite3.connect(tmp_path / verdict_store.FILE) as connection:
+        connection.execute("INSERT INTO events (id, session, kind, body) VALUES ('v-old', 's', 'verdict', ?)", (old,))
+    read = verdict_store.load_events(tmp_path)[-1]
+    assert (read.id, read.significance) == ("v-old", 3)
+    assert (read.repair, read.strategies, read.resolution, read.therapist_contribution) == ("", (), 0, 0)
+
+
+def test_what_was_said_of_repair_is_kept_and_exported(tmp_path):
+    moves = ("rs_invite_feelings", "rs_validate_defence")
+    row = verdict(repair="attempt", strategies=moves, resolution=4, therapist_contribution=2)
+    verdict_store.append(tmp_path, row)
+    assert verdict_store.load_events(tmp_path) == [row]
+    line = json.loads(write_jsonl([row]))
+    assert (line["repair"], line["strategies"], line["resolution"]) == ("attempt", list(moves), 4)
+    [cells] = csv.DictReader(io.StringIO(write_csv([row]).decode()))
+    assert (cells["strategies"], cells["therapist_contribution"]) == (" ".join(moves), "2")
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM events", "UPDATE events SET body = ''"])

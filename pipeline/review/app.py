@@ -112,7 +112,14 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
     @app.get("/api/words")
     def words() -> Response:
         return _json(
-            {"limit": NOT_A_RISK_TOOL, "kinds": KINDS, "roles": ROLES, "bands": BANDS, "formats": list(FORMATS)}
+            {
+                "limit": NOT_A_RISK_TOOL,
+                "kinds": KINDS,
+                "roles": ROLES,
+                "bands": BANDS,
+                "formats": list(FORMATS),
+                "moves": [[name, marker_label(name)] for name in judging.strategy_ids()],
+            }
         )
 
     @app.get("/api/sessions")

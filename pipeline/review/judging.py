@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.alliance.catalogue import load_catalogue
 from pipeline.records import AttuneError, Findings, Moment
 from pipeline.review import verdict_store
 from pipeline.review.verdicts import (
@@ -16,6 +17,7 @@ from pipeline.review.verdicts import (
     Clarity,
     RaterRole,
     Reason,
+    RepairSeen,
     Seen,
     Verdict,
     Watched,
@@ -50,6 +52,10 @@ class Judgement(msgspec.Struct, forbid_unknown_fields=True):
     saw_flag: bool = True
     watched: Watched = "audio"
     note: str = ""
+    repair: RepairSeen = ""
+    strategies: tuple[str, ...] = ()
+    resolution: int = 0
+    therapist_contribution: int = 0
 
 
 def give_verdict(store: Path, session: Session, judgement: Judgement) -> Verdict:
@@ -99,15 +105,28 @@ def build_verdict(session: Session, sent: Judgement, standing: list[Verdict]) ->
         attune=program_version(),
         rules=_rules(session),
         models=_models(session),
+        repair=sent.repair,
+        strategies=tuple(name for name in strategy_ids() if name in sent.strategies),
+        resolution=sent.resolution,
+        therapist_contribution=sent.therapist_contribution,
     )
 
 
+def strategy_ids() -> list[str]:
+    """The therapist's moves that a person may name, in the catalogue's order."""
+    return [entry.id for entry in load_catalogue().of_family("resolution")]
+
+
 def check_judgement(sent: Judgement, duration_s: float) -> None:
-    """Raises ValueError for a stretch outside the session, a significance that is no 0 to 5, or too long a text."""
+    """Raises ValueError for a stretch outside the session, a rating that is no 0 to 5, moves of no repair attempt or
+    that the catalogue does not know, and too long a text."""
     if not 0 <= sent.start < sent.end <= duration_s + 60:
         raise ValueError("the stretch does not lie in the session")
-    if not 0 <= sent.significance <= 5:
-        raise ValueError("significance goes from 1 to 5")
+    for name in ("significance", "resolution", "therapist_contribution"):
+        if not 0 <= getattr(sent, name) <= 5:
+            raise ValueError(f"{name.replace('_', ' ')} goes from 1 to 5")
+    if sent.strategies and (sent.repair != "attempt" or not set(sent.strategies) <= set(strategy_ids())):
+        raise ValueError("moves are those of the catalogue, and belong to a repair attempt")
     if not 0 < len(sent.rater.strip()) <= LONGEST_NAME or not sent.rater.isprintable():
         raise ValueError("say who judges: initials or a short name")
     if len(sent.note) > LONGEST_NOTE:

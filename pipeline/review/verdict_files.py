@@ -27,8 +27,14 @@ def write_csv(verdicts: Sequence[Verdict]) -> bytes:
     writer.writeheader()
     for verdict in verdicts:
         row = _row(verdict)
-        writer.writerow({key: cell(value) if isinstance(value, str) else value for key, value in row.items()})
+        writer.writerow({key: _cell(value) for key, value in row.items()})
     return out.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    """Several values in one cell have a blank between: ids hold none."""
+    text = " ".join(value) if isinstance(value, tuple) else value
+    return cell(text) if isinstance(text, str) else text
 
 
 def _row(verdict: Verdict) -> dict[str, object]:

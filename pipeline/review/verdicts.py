@@ -19,6 +19,7 @@ RaterRole = Literal["supervisor", "trainee", "consensus"]
 Seen = Literal["", "withdrawal", "confrontation", "mixed", "therapist_only", "repair"]
 Clarity = Literal["", "minus", "check", "plus"]
 Watched = Literal["video", "audio", "text"]
+RepairSeen = Literal["", "none", "attempt"]
 Reason = Literal[
     "",
     "third_party",
@@ -48,6 +49,11 @@ class Verdict:
     kind                  what the person saw; "" where they did not say
     significance          1 to 5, or 0 where they did not say
     useful                whether it is worth watching in supervision, apart from whether it is right
+    repair                "attempt" where the person saw the therapist try to repair it, "none" where not, "" not said
+    strategies            the therapist's moves in that attempt, ids in the catalogue, in its order
+    resolution            how far it was resolved, 1 to 5, or 0 where they did not say
+    therapist_contribution
+                          the therapist's own part in it, 1 to 5, or 0 where they did not say
     saw_flag              False for what was marked in a blind first pass
     note                  reference into the session's notes, which are stored apart; or ""
     attune, rules, models version of the program, hash of the rules in force, and the recogniser, as they were then
@@ -78,6 +84,10 @@ class Verdict:
     attune: str = ""
     rules: str = ""
     models: str = ""
+    repair: RepairSeen = ""
+    strategies: tuple[str, ...] = ()
+    resolution: int = 0
+    therapist_contribution: int = 0
 
     @property
     def place(self) -> Span:

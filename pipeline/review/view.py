@@ -172,6 +172,10 @@ def _judged(verdict: Verdict, belongs: dict[str, int], notes: dict[str, str]) ->
         "significance": verdict.significance,
         "useful": verdict.useful,
         "reject_reason": verdict.reject_reason,
+        "repair": verdict.repair,
+        "strategies": verdict.strategies,
+        "resolution": verdict.resolution,
+        "therapist_contribution": verdict.therapist_contribution,
         "saw_flag": verdict.saw_flag,
         "note": notes.get(verdict.note, "") if verdict.note else "",
     }

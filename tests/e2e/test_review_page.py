@@ -395,6 +395,34 @@ def test_a_swap_is_made_again_and_the_place_is_kept(browser, tmp_path):
         desk.close()
 
 
+def test_what_was_seen_of_repair_by_keyboard(desk):
+    desk.enter(LONG)
+    page = desk.page
+    desk.keys("a", "x")
+    assert desk.saved(2)[0].repair == "attempt"
+    page.get_by_text("by which moves").focus()
+    desk.keys("Enter", "Tab", "Space", "Tab", "Space")
+    kept = desk.saved(4)[0]
+    assert kept.strategies == tuple(
+        move for move, _ in page.evaluate("() => fetch('/api/words').then((r) => r.json())")["moves"][:2]
+    )
+    page.get_by_role("group", name="Resolved, 1 to 5").get_by_role("button", name="4").focus()
+    desk.keys("Enter")
+    page.get_by_role("group", name="Therapist's part, 1 to 5").get_by_role("button", name="2").focus()
+    desk.keys("Space")
+    kept = desk.saved(6)[0]
+    assert (kept.resolution, kept.therapist_contribution) == (4, 2)
+    page.reload()
+    page.wait_for_selector(".moves")
+    assert page.inner_text(".moves summary").startswith("by clarifying")
+    desk.keys("x")
+    kept = desk.saved(7)[0]
+    assert (kept.repair, kept.strategies, kept.resolution) == ("none", (), 4)
+    desk.keys("z")
+    assert desk.saved(8)[0].strategies
+    assert [text for text in desk.said if "favicon" not in text] == []
+
+
 def test_a_note_is_not_lost_while_something_else_is_kept(desk):
     desk.enter(LONG)
     desk.keys("a")

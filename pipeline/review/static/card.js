@@ -6,6 +6,10 @@ const MOST_LINES = 14;
 const ANSWERS = [["agree", "Agree", "A"], ["disagree", "Disagree", "D"], ["unsure", "Unsure", "U"]];
 const KINDS = [["withdrawal", "Withdrawal", "W"], ["confrontation", "Confrontation", "C"], ["mixed", "Both"], ["therapist_only", "Therapist only"], ["repair", "Repair"]];
 const CLARITY = [["minus", "Faint"], ["check", "Clear"], ["plus", "Striking"]];
+const REPAIRS = [["attempt", "Attempt", "X"], ["none", "None seen"]];
+const REPAIR_SAID = { attempt: "repair attempt seen", none: "no repair seen" };
+const SCALE = [1, 2, 3, 4, 5].map((n) => [n, String(n)]);
+const RATINGS = ["significance", "resolution", "therapist_contribution"];
 const REASONS = {
   "": "not said", third_party: "about somebody else", quoted: "quoting or retelling", logistics: "arrangements", humour: "humour",
   reflective_silence: "a thinking silence", style_or_culture: "style or culture", asr_error: "wrong words", wrong_speaker: "wrong speaker", other: "other",
@@ -23,7 +27,7 @@ export function buildCard(item, view, words, act, evidence) {
       talk(item, view, words, act),
       item.clip === null ? null : [reasons(item, evidence, act), told(item), repairs(item, act)],
     ),
-    verdict(item, act),
+    verdict(item, words, act),
   );
 }
 
@@ -130,9 +134,9 @@ function meter(engagement) {
 
 // ------------------------------------------------------------------------------------------------ verdict
 
-function verdict(item, act) {
+function verdict(item, words, act) {
   const given = item.draft;
-  const set = (field, value) => () => act.judge({ [field]: given[field] === value ? (field === "significance" ? 0 : "") : value });
+  const set = (field, value) => () => act.judge({ [field]: given[field] === value ? (RATINGS.includes(field) ? 0 : "") : value });
   const chips = (name, field, options, wide = false) =>
     el(
       "div",
@@ -157,7 +161,7 @@ function verdict(item, act) {
       el("summary", {}, "Details", el("span", { class: "quiet" }, summary(given, item))),
       el("div", { class: "fields" }, chips("Kind", "kind", KINDS, true),
       chips("Clarity", "clarity", CLARITY),
-      chips("Significance, 1 to 5", "significance", [1, 2, 3, 4, 5].map((n) => [n, String(n)])),
+      chips("Significance, 1 to 5", "significance", SCALE),
       el(
         "div",
         { class: "field", role: "group", "aria-label": "In and out" },
@@ -182,9 +186,41 @@ function verdict(item, act) {
         el("h3", {}, el("label", { for: "reason" }, "Why not")),
         el("select", { id: "reason", on: { change: (event) => act.judge({ reject_reason: event.target.value }) } },
           Object.entries(REASONS).map(([value, text]) => el("option", { value, selected: given.reject_reason === value }, text))),
-      ) : null),
+      ) : null,
+      repairSeen(given, words, act),
+      given.repair ? [chips("Resolved, 1 to 5", "resolution", SCALE), chips("Therapist's part, 1 to 5", "therapist_contribution", SCALE)] : null),
       note(item, act),
     ),
+  );
+}
+
+/** Whether the person saw a repair attempt, and its moves; what more there is to say follows once that is said. */
+function repairSeen(given, words, act) {
+  const say = (value) => () => {
+    const repair = given.repair === value ? "" : value;
+    act.judge({ repair, ...(repair === "attempt" ? {} : { strategies: [] }) });
+  };
+  return el(
+    "div",
+    { class: "field wide", role: "group", "aria-label": "Repair" },
+    el("h3", {}, "Repair"),
+    el("div", { class: "chips" }, REPAIRS.map(([value, text, key]) =>
+      button({ "aria-pressed": String(given.repair === value), on: { click: say(value) } }, { name: text, key }))),
+    given.repair === "attempt" ? moves(given.strategies, words, act) : null,
+  );
+}
+
+function moves(chosen, words, act) {
+  const names = words.moves.filter(([id]) => chosen.includes(id)).map(([, text]) => text);
+  const change = (id) => (event) => act.judge({ strategies: event.target.checked ? [...chosen, id] : chosen.filter((other) => other !== id) });
+  return el(
+    "details",
+    {
+      class: "moves", open: act.moving,
+      on: { toggle: (event) => act.moves(event.target.open), keydown: (event) => { if (event.key === "Escape") { event.currentTarget.open = false; event.currentTarget.querySelector("summary").focus(); } } },
+    },
+    el("summary", {}, names.length ? `by ${names.join(", ")}` : "by which moves"),
+    el("ul", {}, words.moves.map(([id, text]) => el("li", {}, el("label", {}, el("input", { type: "checkbox", checked: chosen.includes(id), on: { change: change(id) } }), text)))),
   );
 }
 
@@ -196,9 +232,12 @@ function summary(given, item) {
     given.significance ? `significance ${given.significance}` : "",
     given.start !== item.flagStart || given.end !== item.flagEnd ? `${exact(given.start)} to ${exact(given.end)}` : "",
     given.reject_reason ? REASONS[given.reject_reason] : "",
+    REPAIR_SAID[given.repair],
+    given.resolution ? `resolved ${given.resolution}` : "",
+    given.therapist_contribution ? `therapist's part ${given.therapist_contribution}` : "",
     given.note ? "with a note" : "",
   ].filter(Boolean);
-  return parts.length ? ` ${parts.join(" · ").toLowerCase()}` : " kind, clarity, significance, in and out, note";
+  return parts.length ? ` ${parts.join(" · ").toLowerCase()}` : " kind, clarity, significance, in and out, repair, note";
 }
 
 function note(item, act) {
@@ -214,5 +253,5 @@ function note(item, act) {
 
 function othersSaid(item) {
   return el("ul", { class: "others" }, item.others.map((other) =>
-    el("li", {}, el("b", {}, other.rater), ` ${other.answer}`, other.kind ? `, ${other.kind.replace("_", " ")}` : "", other.significance ? `, significance ${other.significance}` : "", other.reject_reason ? `: ${REASONS[other.reject_reason]}` : "")));
+    el("li", {}, el("b", {}, other.rater), ` ${other.answer}`, other.kind ? `, ${other.kind.replace("_", " ")}` : "", other.significance ? `, significance ${other.significance}` : "", other.repair ? `, ${REPAIR_SAID[other.repair]}` : "", other.reject_reason ? `: ${REASONS[other.reject_reason]}` : "")));
 }

@@ -28,6 +28,7 @@ export const keyTable = (act) => [
     [["1", "2", "3", "4", "5"], "significance", (key) => act.judge({ significance: Number(key) })],
     [["w"], "withdrawal", () => act.judge({ kind: "withdrawal" })],
     [["c"], "confrontation", () => act.judge({ kind: "confrontation" })],
+    [["x"], "repair: attempt, none, not said", () => act.repair()],
     [["i"], "it begins here", () => act.edge("in")],
     [["o"], "it ends here", () => act.edge("out")],
     [["m"], "add a moment that was missed", () => act.mark()],
@@ -52,8 +53,8 @@ export function listen(act) {
   const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const target = event.target;
-    if (target.closest("input, textarea, select")) return;
-    if ((event.key === " " || event.key === "Enter") && target.closest("button, a, summary")) return;
+    if (target.closest("input:not([type=checkbox]), textarea, select")) return;
+    if ((event.key === " " || event.key === "Enter") && target.closest("button, a, summary, input")) return;
     if (event.key === "?") {
       event.preventDefault();
       showHelp(act);

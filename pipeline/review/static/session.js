@@ -13,8 +13,10 @@ import { Wave } from "./wave.js";
 const POLL_MS = 500;
 const MARK_BEFORE_S = 15; // a missed moment begins this long before the key was pressed: people react late
 const MARK_AFTER_S = 5;
-const NO_DRAFT = { answer: "", kind: "", clarity: "", significance: 0, useful: null, reject_reason: "", note: "" };
-const SENT = ["kind", "clarity", "significance", "useful", "reject_reason", "note", "start", "end"];
+const NO_DRAFT = { answer: "", kind: "", clarity: "", significance: 0, useful: null, reject_reason: "", note: "", repair: "", strategies: [], resolution: 0, therapist_contribution: 0 };
+const SENT = ["kind", "clarity", "significance", "useful", "reject_reason", "note", "start", "end", "repair", "strategies", "resolution", "therapist_contribution"];
+const CONTROLS = "button, select, textarea, summary, input";
+const REPAIR_AFTER = { "": "attempt", attempt: "none", none: "" }; // what the key makes of what was said
 
 export async function showSession(root, words, id) {
   root.replaceChildren(el("p", { class: "loading" }, "Opening the session…"));
@@ -184,7 +186,7 @@ class Desk {
     const same = this.cardKey === chosen.key;
     const scroll = same ? this.middle.querySelector(".scroll")?.scrollTop || 0 : 0;
     const caret = document.activeElement?.selectionEnd;
-    const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll("button, select, textarea, summary")].indexOf(document.activeElement) : -1;
+    const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll(CONTROLS)].indexOf(document.activeElement) : -1;
     this.cardKey = chosen.key;
     this.drawing = true; // a field that is replaced while it has the focus says that it was left
     this.middle.replaceChildren(buildCard(chosen, this.view, this.words, {
@@ -194,6 +196,8 @@ class Desk {
       jot: (note) => this.drafts.set(chosen.key, { ...this.drafts.get(chosen.key), note }),
       detailed: this.detailed,
       detail: (open) => { this.detailed = open; memory.set("detailed", open); },
+      moving: this.moving,
+      moves: (open) => { this.moving = open; },
       note: (note) => { if (!this.drawing && note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
       edge: (which) => this.edge(which),
       evidence: (open) => { this.evidence = open; memory.set("evidence", open); },
@@ -201,7 +205,7 @@ class Desk {
     this.drawing = false;
     this.middle.querySelector(".scroll").scrollTop = scroll;
     if (focus < 0) return;
-    const again = this.middle.querySelectorAll("button, select, textarea, summary")[focus];
+    const again = this.middle.querySelectorAll(CONTROLS)[focus];
     again?.focus({ preventScroll: true });
     if (again?.matches("textarea")) again.setSelectionRange(caret, caret);
   }
@@ -300,6 +304,16 @@ class Desk {
       this.show(`${error.message}. ${error.mend ? `What to do: ${error.mend}.` : ""}`, { problem: true });
       return null;
     }
+  }
+
+  /** By key: an attempt was seen, none was seen, nothing said. */
+  repair() {
+    const item = this.chosen;
+    if (!item) return say("Choose a moment first: N");
+    const repair = REPAIR_AFTER[item.draft.repair];
+    this.detailed = true;
+    this.judge({ repair, ...(repair === "attempt" ? {} : { strategies: [] }) });
+    return say({ attempt: "Repair attempt seen", none: "No repair attempt seen", "": "Nothing said of repair" }[repair]);
   }
 
   edge(which) {
@@ -481,6 +495,7 @@ class Desk {
       transcript: () => (document.activeElement === this.transcript.list ? this.transcript.list.blur() : this.transcript.list.focus()),
       blind: () => this.blind(),
       judge: (changes) => this.judge(changes),
+      repair: () => this.repair(),
       edge: (which) => this.edge(which),
       mark: () => this.mark(),
       undo: () => this.undo(),
