@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "enrol": "keep a therapist's voice sample, as numbers, to name the therapist by; list and delete them",
     "show": "print the moments of a session, or the list of sessions",
     "export": "write a session in other formats",
+    "clip": "cut a moment out as a film of its own, with captions",
     "plot": "draw a session on one page",
     "markers": "print the catalogue of markers",
     "features": "print every measured column: unit, definition, source",

@@ -182,8 +182,8 @@ def test_a_clip_is_cut_exactly_and_its_captions_with_it(tmp_path):
 def test_a_clip_of_sound_alone_and_clips_that_are_none(tmp_path):
     session = Session(write_session(tmp_path, "aaaaaaaaaa01", 0.5, clicks_s=(12.0,)), {})
     media.prepare(session)
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(clips.make_clip(session, 10.0, 14.0)["clip.mp4"])
+    path = tmp_path / "clip.m4a"
+    path.write_bytes(clips.make_clip(session, 10.0, 14.0)["clip.m4a"])
     assert first_click_s(path, 2.0) == pytest.approx(2.0, abs=MOST_OFF_S)
     for start, end in ((5.0, 5.0), (9.0, 5.0), (1e6, 2e6), (float("nan"), 5.0)):
         with pytest.raises(AttuneError):

@@ -20,6 +20,7 @@ from pipeline.records import AttuneError
 
 Plan = Literal["sound", "as it is", "copy picture", "write picture"]
 Tell = Callable[[float], None]
+Draw = Callable[[Any, float], Any]
 
 VERSION = 1  # raised when a copy would now be made otherwise
 SOUND = "sound.m4a"
@@ -142,10 +143,13 @@ def write_picture(recording: Path, flac: Path, plan: Plan, copy: Path, tell: Tel
                 tell(min(1.0, float(packet.pts * packet.time_base) / length_s))
 
 
-def write_clip(picture: Path | None, flac: Path, start: float, end: float, copy: Path) -> None:
+def write_clip(
+    picture: Path | None, flac: Path, start: float, end: float, copy: Path, draw: Draw | None = None
+) -> None:
     """A stretch of the session as an MP4 of its own that begins at 0, cut exactly: written anew, not copied.
 
-    picture  what the page plays for a session with a picture, or None
+    picture  what the page plays for a session with a picture, or the recording, or None
+    draw     changes each picture, given with its time in the clip: captions are burnt in so
     """
     with ExitStack() as stack:
         out = stack.enter_context(_written(copy))
@@ -154,7 +158,8 @@ def write_clip(picture: Path | None, flac: Path, start: float, end: float, copy:
             source = stack.enter_context(_opened(picture))
             zero_s = _zero_s(source)
             source.seek(round(max(0.0, start + zero_s) * 1e6))  # to a whole picture at or before it
-            tracks.append(_written_anew(source, _picture_stream(source), out, zero_s + start, until_s=end - start))
+            pictures = _written_anew(source, _picture_stream(source), out, zero_s + start, end - start, draw)
+            tracks.append(pictures)
         tracks.append(_SoundTrack(out, flac, start=start, end=end).packets())
         for packet in _in_order(*tracks):
             out.mux(packet)
@@ -256,7 +261,9 @@ def _with_decoding_times(packets: Iterable[Any], step: int) -> Iterator[Any]:
         yield packet
 
 
-def _written_anew(source: Any, stream: Any, out: Any, zero_s: float, until_s: float = float("inf")) -> Iterator[Any]:
+def _written_anew(
+    source: Any, stream: Any, out: Any, zero_s: float, until_s: float = float("inf"), draw: Draw | None = None
+) -> Iterator[Any]:
     """The picture as H.264, no higher than `MOST_LINES`, every frame at its own time after `zero_s`."""
     context = stream.codec_context
     rate = stream.average_rate or Fraction(25)
@@ -279,13 +286,20 @@ def _written_anew(source: Any, stream: Any, out: Any, zero_s: float, until_s: fl
                 continue
             if at * base >= until_s:
                 break
-            picture = frame.reformat(width, height, "yuv420p")
+            picture = _drawn(frame, width, height, draw, float(at * base)) if draw else frame
+            picture = picture.reformat(width, height, "yuv420p")
             picture.pts, picture.time_base, last = at, base, at
             picture.pict_type = 0
             yield from target.encode(picture)
         yield from target.encode(None)
 
     return packets()
+
+
+def _drawn(frame: Any, width: int, height: int, draw: Draw, at_s: float) -> Any:
+    import av
+
+    return av.VideoFrame.from_image(draw(frame.reformat(width, height, "rgb24").to_image(), at_s))
 
 
 def _in_order(*tracks: Iterable[Any]) -> Iterator[Any]:

@@ -169,3 +169,18 @@ def playing(session: Session) -> tuple[Path, str] | None:
         return path, "video/mp4"
     path = session.folder / FOLDER / made.plays
     return path, "video/mp4" if made.picture else "audio/mp4"
+
+
+def find_picture(session: Session) -> tuple[Path | None, str]:
+    """The file with the session's picture: what the page plays, or the recording itself where nothing was made yet.
+
+    returns  (None, "") for a session that has none, (None, why) where it may have one that cannot be had
+    """
+    try:
+        found = playing(session)
+        if found and found[1].startswith("video"):
+            return found[0], ""
+        recording = find_recording(session)
+        return (recording, "") if copies.load_facts(recording).picture else (None, "")
+    except AttuneError as error:
+        return None, str(error)
