@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.runners import CLUSTERS, RUNNERS
 from pipeline.commands import common
 from pipeline.night import Job
 from pipeline.records import AttuneError
@@ -82,6 +83,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="with --one-session: how much later the second recording begins (default: found by what both hear)",
     )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="sessions side by side (default: 1)")
+    parser.add_argument(
+        "--runner",
+        choices=list(RUNNERS),
+        help="run them on a task runner of Prefect's: threads or processes here, a Dask or Ray cluster (extras)",
+    )
+    parser.add_argument(
+        "--cluster",
+        default="",
+        metavar="ADDRESS",
+        help="with --runner dask or ray: the cluster's scheduler (default: one on this machine, of --workers workers)",
+    )
     parser.add_argument("--offline", action="store_true", help="never try the network, even for missing weights")
     common.add_store(parser)
     common.add_settings(parser)
@@ -91,12 +104,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = common.settings_path(args.store, args.settings)
     tables = common.read_settings(settings)
+    _check_runner(args)
     open_store(args.store)
     items = open_items(args, tables)
     waiting = [item for item in items if item.session and item.state != "stopped" and not _check_ready(item)]
     if waiting:
         _fetch_missing(waiting, args.offline)
-        _run_flows(args.store, settings, waiting, quiet=args.json)
+        (_run_on_cluster if args.runner else _run_flows)(args, settings, waiting)
     elif not args.json and any(item.state == "ready" for item in items):
         print("Nothing new: everything is up to date.")
     from pipeline.commands.summary import print_summary, summary_rows
@@ -263,19 +277,46 @@ def _fetch_missing(items: Sequence[Item], offline: bool) -> None:
         models.fetch(absent, lambda line: print(line, file=sys.stderr), progress_bar=sys.stderr.isatty())
 
 
-def _run_flows(store: Path, settings: Path | None, items: Sequence[Item], quiet: bool) -> None:
+def _check_runner(args: argparse.Namespace) -> None:
+    if args.workers < 1:
+        raise AttuneError(f"--workers is {args.workers}; it takes 1 or more", mend="change it", code="option-range")
+    if args.cluster and args.runner not in CLUSTERS:
+        raise AttuneError(
+            "--cluster names a scheduler, and --runner names no cluster",
+            mend=f"give --runner {' or '.join(CLUSTERS)} as well",
+            code="cluster-without-runner",
+        )
+
+
+def _run_on_cluster(args: argparse.Namespace, settings: Path | None, items: Sequence[Item]) -> None:
+    from flows.run import Cluster, run_on_cluster
+
+    names = {item.session.id: item.name for item in items}
+
+    def tell(job: Job) -> None:
+        if not args.json:
+            print(f"{names[job.session]}: {job.state}", file=sys.stderr, flush=True)
+
+    cluster = Cluster(args.runner, args.workers, args.cluster)
+    jobs = run_on_cluster(args.store, settings, list(names), cluster, tell)
+    for item in items:
+        _settle(item, jobs[item.session.id])
+
+
+def _run_flows(args: argparse.Namespace, settings: Path | None, items: Sequence[Item]) -> None:
     from flows.crew import Audience
     from flows.run import run_sessions
     from pipeline.commands.display import Display, write_log
 
     names = {item.session.id: (item.name, item.session.about.duration_s) for item in items}
-    with Display(names, quiet) as display:
+    with Display(names, args.json) as display:
 
         def on_event(event) -> None:
-            write_log(store, event)
+            write_log(args.store, event)
             display.on_event(event)
 
-        jobs = run_sessions(store, settings, list(names), Audience(on_event, display.on_wait))
+        audience = Audience(on_event, display.on_wait)
+        jobs = run_sessions(args.store, settings, list(names), audience, args.workers)
     for item in items:
         _settle(item, jobs[item.session.id])
 
