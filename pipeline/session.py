@@ -31,13 +31,14 @@ from typing import Any, Literal
 import msgspec
 
 from pipeline import formats, models
+from pipeline.alliance.calibration_store import load_calibration
 from pipeline.lock import WAIT_S, Hold, hold
 from pipeline.records import About, AttuneError, Given
 from pipeline.settings import Tables, load_tables, options_for
 from pipeline.speech import enrolled
 from pipeline.speech.corrections import Correction, read_corrections
 from pipeline.speech.two_files import TwoFiles
-from pipeline.steps import ABOUT, AUDIO, CORRECTIONS, ENROLLED, GIVEN, RECORDING, STEPS, Source, Step
+from pipeline.steps import ABOUT, AUDIO, CALIBRATION, CORRECTIONS, ENROLLED, GIVEN, RECORDING, STEPS, Source, Step
 
 ABSENT = "absent"  # stands for the hash of what a session does not have
 ID_LENGTH = 12
@@ -321,12 +322,15 @@ def _input(session: Session, read: Source | Step) -> Iterator[tuple[str, str]]:
         if session.about.offset_s is not None:
             yield "offset_s", str(session.about.offset_s)
     elif read is ENROLLED:
-        path = _enrolled_path(session)
+        path = _store(session) / enrolled.FILE
         if path.is_file():  # a store without enrolled voices is as one that could not have any
             yield path.name, models.sha256_of(path)
     elif read is CORRECTIONS:
         if session.corrections:
             yield read.name, sha256(msgspec.json.encode(session.corrections)).hexdigest()
+    elif read is CALIBRATION:
+        if calibration := load_calibration(_store(session)):
+            yield read.name, sha256(msgspec.json.encode(calibration)).hexdigest()
     elif isinstance(read, Source):
         path = session.folder / {GIVEN.name: "given.jsonl", ABOUT.name: "about.json"}[read.name]
         yield read.name, models.sha256_of(path) if path.is_file() else ABSENT
@@ -439,15 +443,17 @@ def _value(session: Session, read: Source | Step) -> Any:
     if read is RECORDING:
         return _recording(session)
     if read is ENROLLED:
-        return enrolled.load_enrolled(_enrolled_path(session))
+        return enrolled.load_enrolled(_store(session) / enrolled.FILE)
+    if read is CALIBRATION:
+        return load_calibration(_store(session))
     if isinstance(read, Source):
         known = {GIVEN.name: session.given, ABOUT.name: session.about, CORRECTIONS.name: session.corrections}
         return known[read.name]
     return session.load(read)
 
 
-def _enrolled_path(session: Session) -> Path:
-    return session.folder.parent.parent / enrolled.FILE
+def _store(session: Session) -> Path:
+    return session.folder.parent.parent
 
 
 def _recording(session: Session) -> Path | TwoFiles:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.alliance.calibration import find_clinic_moments
 from pipeline.alliance.markers import MarkersOptions, find_markers, markers_models
-from pipeline.alliance.moments import MomentsOptions, find_moments
+from pipeline.alliance.moments import MomentsOptions
 from pipeline.exports import ExportOptions, build_exports
 from pipeline.features.prosody import FramesOptions, measure_frames
 from pipeline.features.turn_table import TurnTableOptions, measure_turns
@@ -70,6 +71,7 @@ RECORDING = Source("recording")  # a Path to the media file, or two_files.TwoFil
 GIVEN = Source("given")  # list[Given], read from a transcript or speaker file that somebody already has
 ENROLLED = Source("enrolled")  # dict[str, Enrolled], the store's enrolled voices by name
 CORRECTIONS = Source("corrections")  # list[Correction], what a person put right in the transcript
+CALIBRATION = Source("calibration")  # Calibration, what the clinic's own verdicts changed
 ABOUT = Source("about")  # records.About: the session's id and where its recording lies
 
 AUDIO = Step(
@@ -172,8 +174,8 @@ MOMENTS = Step(
     name="moments",
     does="choose the moments worth a look",
     makes=("findings.json",),
-    reads=(MARKERS, TURNS, TURN_TABLE, VOICES),
-    make=find_moments,
+    reads=(MARKERS, TURNS, TURN_TABLE, VOICES, CALIBRATION),
+    make=find_clinic_moments,
     options=MomentsOptions(),
     version=2,
 )

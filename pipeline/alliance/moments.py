@@ -176,13 +176,18 @@ def _link(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -
     return [replace(m, repairs=tuple(answers.get(k, ()))) for k, m in enumerate(moments)]
 
 
-def _audit_clip(turns: Sequence[Turn], flagged: Sequence[Moment]) -> Moment | None:
-    """One client turn away from every flag, drawn by a hash of the turns, so that misses can be estimated."""
-    far = [
+def far_turns(turns: Sequence[Turn], flagged: Sequence[Moment]) -> list[int]:
+    """Indices of the client's turns away from every flag: those that the audit clip is drawn from, each as likely."""
+    return [
         i
         for i, turn in enumerate(turns)
         if turn.role == "client" and all(turn.end < m.start - 30 or turn.start > m.end + 30 for m in flagged)
     ]
+
+
+def _audit_clip(turns: Sequence[Turn], flagged: Sequence[Moment]) -> Moment | None:
+    """One client turn away from every flag, drawn by a hash of the turns, so that misses can be estimated."""
+    far = far_turns(turns, flagged)
     if not far:
         return None
     seed = hashlib.sha256("\n".join(f"{t.role} {t.text}" for t in turns).encode()).digest()
