@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline import native
+
 STORE, SETTINGS = "ATTUNE_STORE", "ATTUNE_SETTINGS"  # where a worker process finds its store and settings file
 SLOTS = "ATTUNE_MODEL_SLOTS"  # model-heavy steps at a time on this machine: one per graphics card, one without
 LOCK_WAIT = "ATTUNE_LOCK_WAIT_S"  # how long a worker process waits for a session that another holds, seconds
@@ -24,7 +26,6 @@ ALWAYS = {
     "PYANNOTE_METRICS_ENABLED": "0",
 }
 DEFAULTS = {
-    "OMP_WAIT_POLICY": "PASSIVE",  # as `pipeline.cli` says, for processes that a Prefect worker starts
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # our own display speaks; Prefect's lines would only hide it
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a crew has one server for all its workers: `flows.server`
@@ -40,6 +41,7 @@ def prepare(store: Path, settings: Path | None = None) -> None:
         os.environ[SETTINGS] = str(settings.resolve())
     os.environ["PREFECT_HOME"] = str(store.resolve() / "prefect")
     os.environ.update(ALWAYS)
+    native.set_environment()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in ("NO_PROXY", "no_proxy"):  # a proxy of the clinic's must not be asked for this machine itself

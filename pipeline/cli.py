@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from pipeline import native
 from pipeline.records import AttuneError
 
 # command -> what it does; `pipeline.commands.<name>` holds `add_arguments(parser)` and `run(args) -> exit status`
@@ -28,9 +29,6 @@ COMMANDS: dict[str, str] = {
     "init": "write a settings file with every default explained",
     "doctor": "check versions, weights, disk and store",
 }
-# OpenMP reads it when a model library is first loaded. Threads that spin while they wait cost nothing on an idle
-# machine; beside other work on two cores they took 2.8 times the processor time and 2.1 times the wall time.
-WAIT_QUIETLY = ("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0, or 1 where nothing could be done; 130 after Ctrl-C."""
-    os.environ.setdefault(*WAIT_QUIETLY)
+    native.set_environment()
     args = build_parser().parse_args(argv)
     try:
         return import_module(f"pipeline.commands.{args.command}").run(args)

@@ -114,7 +114,7 @@ def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOpt
     )
     heard: list[list[HeardWord]] = [[] for _ in chunks]
     if chunks:
-        found = ENGINES[options.engine]([cut_out(samples, chunks[i]) for i in order], told)
+        found = ENGINES[options.engine](Cuts(samples, [chunks[i] for i in order]), told)
         for i, words in zip(order, found, strict=True):
             heard[i] = words
     return heard
@@ -229,6 +229,22 @@ def _quietest(samples: np.ndarray, reach: Span, window_s: float = 0.1) -> float:
     power = np.square(samples[first : round(reach.end * RATE_HZ)], dtype=np.float64)
     level = np.convolve(power, np.ones(width), mode="valid")
     return reach.start + (int(level.argmin()) + width / 2) / RATE_HZ
+
+
+@dataclass(frozen=True)
+class Cuts(Sequence):
+    """The sound of each chunk, cut out when it is asked for: all of them together would hold the recording twice."""
+
+    samples: np.ndarray
+    chunks: Sequence[Chunk]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, at):
+        if isinstance(at, slice):
+            return [cut_out(self.samples, chunk) for chunk in self.chunks[at]]
+        return cut_out(self.samples, self.chunks[at])
 
 
 def cut_out(samples: np.ndarray, chunk: Chunk) -> np.ndarray:
