@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
+from types import ModuleType
 
 from pipeline import native
 from pipeline.records import AttuneError
 
-# command -> what it does; `pipeline.commands.<name>` holds `add_arguments(parser)` and `run(args) -> exit status`
+# command -> what it does; its module in `pipeline.commands` holds `add_arguments(parser)`, `run(args) -> exit status`
 COMMANDS: dict[str, str] = {
     "process": "transcribe recordings and mark the moments worth a look",
     "review": "open the supervisor's page: jump to a moment, see why, decide",
@@ -21,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "show": "print the moments of a session, or the list of sessions",
     "export": "write a session in other formats",
     "clip": "cut a moment out as a film of its own, with captions",
+    "import": "take up what was changed in ELAN or Praat: words, speakers, moments, verdicts",
     "plot": "draw a session on one page",
     "markers": "print the catalogue of markers",
     "features": "print every measured column: unit, definition, source",
@@ -29,6 +32,11 @@ COMMANDS: dict[str, str] = {
     "init": "write a settings file with every default explained",
     "doctor": "check versions, weights, disk and store",
 }
+
+
+def module_of(command: str) -> ModuleType:
+    """The command's module: it has the command's name, with a _ after it where Python keeps that word for itself."""
+    return import_module(f"pipeline.commands.{command}{'_' * iskeyword(command)}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
-        import_module(f"pipeline.commands.{name}").add_arguments(command)
+        module_of(name).add_arguments(command)
     return parser
 
 
@@ -49,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     native.set_environment()
     args = build_parser().parse_args(argv)
     try:
-        return import_module(f"pipeline.commands.{args.command}").run(args)
+        return module_of(args.command).run(args)
     except AttuneError as error:
         print(f"attune: {error}\n  what to do: {error.mend}", file=sys.stderr)
         return 1

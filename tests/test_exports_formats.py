@@ -175,6 +175,7 @@ def test_textgrid_in_praat(tmp_path: Path) -> None:
         "possible withdrawal",
         "possible confrontation",
         "repair attempts",
+        "attune",
     ]
     assert " ".join(text for _, _, text in tiers["client words"] if text) == spoken("client")
     assert [(s, e) for s, e, text in tiers["possible withdrawal"] if text] == [(8.0, 15.9)]

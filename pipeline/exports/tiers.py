@@ -1,9 +1,16 @@
-"""The session as tiers of labelled stretches, for annotation programs in which a tier's stretches never overlap."""
+"""The session as tiers of labelled stretches, for annotation programs in which a tier's stretches never overlap.
+
+What a person changes in such a program can be read back, so the file says of itself, on a tier of its own, which
+session it is of and what it held when it was written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from hashlib import sha256
 
 from pipeline.exports.clock import ms
 from pipeline.exports.material import Material
@@ -11,6 +18,10 @@ from pipeline.exports.text import one_line
 from pipeline.exports.wording import KINDS, headline, repair_line
 from pipeline.intervals import HasTimes
 from pipeline.records import Role
+
+STAMP_TIER = "attune"
+STAMP = re.compile(r"session (\S+), exported as ([0-9a-f]{12})")
+CANDIDATES: dict[str, str] = {title.lower(): kind for kind, title in KINDS.items()}  # tier -> kind of its moments
 
 
 @dataclass(frozen=True)
@@ -32,13 +43,28 @@ class Tier:
 
 
 def build_tiers(material: Material) -> list[Tier]:
-    """Turns and words of everybody who speaks, the candidates by kind, and the repair attempts."""
+    """Turns and words of everybody who speaks, candidates by kind, repair attempts, verdicts, and the stamp last."""
+    tiers = build_content(material)
+    stamp = f"session {one_line(material.about.session)}, exported as {hash_of(tiers)}"
+    return [*tiers, Tier(STAMP_TIER, (Label(0, max(1, ms(material.end_s)), stamp),))]
+
+
+def build_content(material: Material) -> list[Tier]:
+    """Every tier but the stamp."""
     tiers = [tier for role in _roles(material) for tier in _spoken(material, role)]
-    for kind, title in KINDS.items():
+    for name, kind in CANDIDATES.items():
         chosen = [(m, headline(m)) for m in material.shown if m.kind == kind]
         if kind != "repair" or chosen:
-            tiers.append(Tier(title.lower(), _lay(chosen)))
-    return [*tiers, Tier("repair attempts", _lay((r, repair_line(r)) for r in material.findings.repairs))]
+            tiers.append(Tier(name, _lay(chosen)))
+    tiers.append(Tier("repair attempts", _lay((r, repair_line(r)) for r in material.findings.repairs)))
+    for name in dict.fromkeys(judged.tier for judged in material.judged):
+        tiers.append(Tier(name, _lay((judged, judged.text) for judged in material.judged if judged.tier == name)))
+    return tiers
+
+
+def hash_of(tiers: Sequence[Tier]) -> str:
+    """Twelve hex digits that stand for what the tiers hold."""
+    return sha256(json.dumps([astuple(tier) for tier in tiers]).encode()).hexdigest()[:12]
 
 
 def _roles(material: Material) -> list[Role]:

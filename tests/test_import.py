@@ -1,0 +1,464 @@
+"""`attune import`: files exported by us, edited with pympi for ELAN and with Praat itself for TextGrids."""
+
+import parselmouth
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parselmouth.praat import call
+from pympi.Elan import Eaf
+
+from pipeline.cli import main
+from pipeline.exports.tiers import Label
+from pipeline.records import AttuneError
+from pipeline.review import decisions, verdict_store
+from pipeline.review.edited_files import load_tiers
+from pipeline.review.taking_up import find_changes, take_up
+from pipeline.review.transcript_edits import find_corrections
+from pipeline.review.verdict_text import TIER, read_verdict, say_verdict, tier_name
+from pipeline.review.verdicts import Verdict, current_verdicts
+from pipeline.session import Session, is_ready, open_session, run_session
+from pipeline.speech.corrections import Correction
+from pipeline.steps import TURNS
+from tests.e2e.harness import write_dialogue
+from tests.review_sessions import write_session
+
+KEY = "aaaaaaaaaa01"
+
+
+@pytest.fixture
+def store(tmp_path):
+    write_session(tmp_path / "store", KEY, 8)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def session(store):
+    return Session(store / "sessions" / KEY, {})
+
+
+def exported(store, form="eaf"):
+    assert main(["export", KEY, "--store", str(store), "--to", form]) == 0
+    return store / "sessions" / KEY / "exports" / {"eaf": "session.eaf", "textgrid": "session.TextGrid"}[form]
+
+
+def labels(eaf, tier):
+    return sorted(eaf.get_annotation_data_for_tier(tier))
+
+
+def replace_label(eaf, tier, old, *new):
+    """Take a label away, and put (start, end, text) or (start, end, text, tier) in its place."""
+    eaf.remove_annotation(tier, (old[0] + old[1]) // 2)
+    for start, end, text, *elsewhere in new:
+        eaf.add_annotation(elsewhere[0] if elsewhere else tier, start, end, text)
+
+
+def changed(store, change, rater="", role="supervisor"):
+    """What is found in an exported ELAN file after `change(eaf)`."""
+    path = exported(store)
+    eaf = Eaf(str(path))
+    change(eaf)
+    eaf.to_file(str(path))
+    return find_changes(Session(store / "sessions" / KEY, {}), path, rater, role)
+
+
+# --- nothing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["eaf", "textgrid"])
+def test_a_file_left_alone_brings_nothing_and_says_so(store, session, form, capsys):
+    path = exported(store, form)
+    before = {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
+    assert main(["import", KEY, str(path), "--store", str(store)]) == 0
+    out = capsys.readouterr()
+    assert "nothing new" in out.out
+    assert out.err == ""
+    assert {p: p.read_bytes() for p in store.rglob("*") if p.is_file()} == before
+
+
+def test_a_file_saved_by_another_program_brings_nothing(store):
+    assert changed(store, lambda eaf: None).none
+    path = exported(store, "textgrid")
+    grid = parselmouth.read(str(path))
+    for form in ("Save as short text file", "Save as text file", "Save as binary file"):
+        call(grid, f"{form}...", str(path))
+        assert find_changes(Session(store / "sessions" / KEY, {}), path, "", "supervisor").none
+
+
+# --- words and turns ------------------------------------------------------------------------------------------------
+
+
+def test_a_turn_drawn_to_the_other_persons_tier(store, session):
+    turn = next(t for t in session.load(TURNS)[4:] if t.role == "client")
+
+    def draw(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        replace_label(eaf, "client turns", old, (*old, "therapist turns"))
+
+    found = changed(store, draw)
+    assert found.corrections == (
+        Correction(round(turn.start, 3), round(turn.end, 3), "role", role="therapist", of="client"),
+    )
+    assert found.left == ()
+
+
+def test_a_word_put_right_taken_out_split_and_added(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+    at = [(round(1000 * w.start), round(1000 * w.end), w.text) for w in turn.words]
+
+    def edit(eaf):
+        tier = "client words"
+        replace_label(eaf, tier, at[1], (*at[1][:2], "right"))
+        replace_label(eaf, tier, at[3])
+        middle = (at[5][0] + at[5][1]) // 2
+        replace_label(eaf, tier, at[5], (at[5][0], middle, "a"), (middle, at[5][1], "lot"))
+        eaf.add_annotation(tier, at[7][1] + 5, at[8][0] - 5, "really")
+
+    found = changed(store, edit)
+    said = {(c.start, c.end): c.text for c in found.corrections}
+    assert {c.of for c in found.corrections} == {"client"}
+    assert said == {
+        (at[1][0] / 1000, at[1][1] / 1000): "right",
+        (at[3][0] / 1000, at[3][1] / 1000): "",
+        (at[5][0] / 1000, at[5][1] / 1000): "a lot",
+        (at[7][0] / 1000, at[7][1] / 1000): f"{at[7][2]} really",
+    }
+
+
+def test_a_line_rewritten_keeps_the_times_of_the_words_left_alone(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+    texts = [w.text for w in turn.words]
+    new = ["well", *texts[:2], "really", texts[2], *texts[4:6], "CHANGED", *texts[7:]]
+
+    def edit(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        replace_label(eaf, "client turns", old, (*old[:2], " ".join(new)))
+
+    found = changed(store, edit)
+    said = [(c.start, c.text) for c in found.corrections]
+    assert said == [
+        (round(turn.words[0].start, 3), f"well {texts[0]}"),
+        (round(turn.words[1].start, 3), f"{texts[1]} really"),
+        (round(turn.words[3].start, 3), ""),
+        (round(turn.words[6].start, 3), "CHANGED"),
+    ]
+
+
+def test_words_that_only_lie_elsewhere_are_named_and_left(store):
+    def edit(eaf):
+        old = labels(eaf, "client words")[4]
+        replace_label(eaf, "client words", old, (old[0] + 10, old[1] - 10, old[2]))
+        late = labels(eaf, "therapist words")[-1][1] + 60_000
+        eaf.add_annotation("therapist words", late, late + 500, "alone")
+
+    found = changed(store, edit)
+    assert found.none
+    assert [line.split(": ")[1] for line in found.left] == [
+        "words were put where this person says nothing",
+        "only the times of words were changed",
+    ]
+
+
+def test_a_turn_and_its_words_that_say_different_things_are_refused(store):
+    def edit(eaf):
+        old = labels(eaf, "client turns")[0]
+        replace_label(eaf, "client turns", old, (*old[:2], "something else"))
+        word = labels(eaf, "client words")[0]
+        replace_label(eaf, "client words", word, (*word[:2], "another"))
+
+    with pytest.raises(AttuneError) as caught:
+        changed(store, edit)
+    assert caught.value.code == "edits-disagree"
+
+
+def test_praat_edits_are_read(store, session):
+    path = exported(store, "textgrid")
+    grid = parselmouth.read(str(path))
+    tiers = {call(grid, "Get tier name", k): k for k in range(1, call(grid, "Get number of tiers") + 1)}
+    tier = tiers["client words"]
+    number = call(grid, "Get interval at time", tier, session.load(TURNS)[1].words[2].start + 0.01)
+    call(grid, "Set interval text", tier, number, "naïve")
+    call(grid, "Save as text file", str(path))
+    (correction,) = find_changes(session, path, "", "supervisor").corrections
+    assert (correction.kind, correction.text, correction.of) == ("words", "naïve", "client")
+    assert correction.start == pytest.approx(session.load(TURNS)[1].words[2].start, abs=0.001)
+
+
+words = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=12)
+
+
+@given(words, words)
+@settings(max_examples=200, deadline=None)
+def test_corrections_of_a_line_make_the_line(old, new):
+    """Whatever was written over a line, making the corrections gives just that line."""
+    from pipeline.records import Turn, Word
+    from pipeline.speech.corrections import apply_corrections
+
+    spoken = tuple(Word(0.5 * k, 0.5 * k + 0.4, text, 1.0, "A") for k, text in enumerate(old))
+    turn = Turn(0.0, spoken[-1].end, "A", "client", spoken)
+    row = tuple(Label(500 * k, 500 * k + 400, text) for k, text in enumerate(old))
+    base = {"client words": row, "client turns": (Label(0, row[-1].end_ms, " ".join(old)),)}
+    edited = {**base, "client turns": (Label(0, row[-1].end_ms, " ".join(new)),)}
+    corrections, left = find_corrections(base, edited)
+    made = apply_corrections([turn], corrections)
+    assert " ".join(t.text for t in made) == " ".join(new)
+    assert left == []
+
+
+def test_what_depends_on_a_correction_is_made_again(tmp_path, capsys):
+    settings = {"markers": {"embedder": "none"}}
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "attune.toml").write_text('[markers]\nembedder = "none"\n')
+    opened = open_session(tmp_path / "store", None, [write_dialogue(tmp_path / "a.json")], settings)
+    run_session(opened)
+    assert main(["export", opened.id, "--store", str(tmp_path / "store"), "--to", "eaf"]) == 0
+    path = opened.folder / "exports" / "session.eaf"
+    eaf = Eaf(str(path))
+    old = labels(eaf, "client turns")[2]
+    replace_label(eaf, "client turns", old, (*old, "therapist turns"))
+    eaf.to_file(str(path))
+    command = ["import", opened.id, str(path), "--store", str(tmp_path / "store")]
+    assert main([*command, "--dry-run"]) == 0
+    assert not (opened.folder / "session.toml").exists()
+    assert main(command) == 0
+    assert "given to the therapist" in capsys.readouterr().out
+    again = Session(opened.folder, settings)
+    assert is_ready(again)
+    assert {t.role for t in again.load(TURNS) for w in t.words if old[0] <= 500 * (w.start + w.end) < old[1]} == {
+        "therapist"
+    }
+    assert main(command) == 0
+    assert "nothing new" in capsys.readouterr().out
+    assert len(decisions.load_decisions(opened.folder)[1]) == 1
+
+
+# --- candidates and verdicts ----------------------------------------------------------------------------------------
+
+
+def judged(found):
+    return [(v.subject, v.answer, v.kind, v.start, v.end) for v, _ in found.judged.verdicts]
+
+
+def test_candidates_taken_away_moved_drawn_over_and_added(store):
+    def edit(eaf):
+        gone, moved = labels(eaf, "possible withdrawal")
+        drawn, _ = labels(eaf, "possible confrontation")
+        replace_label(eaf, "possible withdrawal", gone)
+        replace_label(eaf, "possible withdrawal", moved, (moved[0] + 1000, moved[1] + 500, moved[2]))
+        replace_label(eaf, "possible confrontation", drawn, (*drawn, "possible withdrawal"))
+        eaf.add_annotation("possible confrontation", 2000, 9000, "he turns to the window")
+        edit.rows = gone, moved, drawn
+
+    found = changed(store, edit, "mh")
+    gone, moved, drawn = edit.rows
+    assert judged(found) == [
+        ("missed", "agree", "confrontation", 2.0, 9.0),
+        ("flag", "disagree", "", gone[0] / 1000, gone[1] / 1000),
+        ("flag", "agree", "withdrawal", drawn[0] / 1000, drawn[1] / 1000),
+        ("flag", "agree", "withdrawal", moved[0] / 1000 + 1, moved[1] / 1000 + 0.5),
+    ]
+    assert found.judged.verdicts[2][0].flag_kind == "confrontation"
+    assert found.judged.verdicts[0][1] == "he turns to the window"
+
+
+def test_verdicts_are_given_once_and_stand(store, session):
+    def edit(eaf):
+        eaf.add_tier("verdicts mh")
+        start, end, _ = labels(eaf, "possible confrontation")[0]
+        eaf.add_annotation("verdicts mh", start, end, "Agree, mixed; significance 4; repair attempt; resolved 2")
+        eaf.add_annotation("verdicts mh", 2000, 9000, "unsure")
+
+    found = changed(store, edit, "mh")
+    path = session.folder / "exports" / "session.eaf"
+    take_up(session, store, found)
+    missed, flag = sorted(current_verdicts(verdict_store.load_events(store)), key=lambda v: v.start)
+    assert (missed.subject, missed.answer, flag.subject) == ("missed", "unsure", "flag")
+    assert (flag.kind, flag.significance, flag.repair, flag.resolution, flag.rater) == ("mixed", 4, "attempt", 2, "mh")
+    assert find_changes(session, path, "mh", "supervisor").none
+
+
+def give(store, session, text, start, end, note=""):
+    """A verdict of mh's on the page, about a moment that was not marked."""
+    from pipeline.review.judging import Judgement, give_verdict
+
+    return give_verdict(
+        store, session, Judgement("mh", "supervisor", start=start, end=end, note=note, **read_verdict(text))
+    )
+
+
+def test_verdicts_are_exported_changed_and_withdrawn(store, session):
+    kept = give(store, session, "agree; withdrawal; significance 2", 20.0, 30.0, note="ask about this")
+    gone = give(store, session, "disagree; because quoted", 50.0, 60.0)
+
+    def edit(eaf):
+        first, second = labels(eaf, "verdicts mh")
+        assert first == (20_000, 30_000, "agree; withdrawal; significance 2")
+        replace_label(eaf, "verdicts mh", first, (20_000, 31_000, "agree; withdrawal; significance 5"))
+        replace_label(eaf, "verdicts mh", second)
+
+    found = changed(store, edit, "mh")
+    take_up(session, store, found)
+    assert [w.withdraws for _, w in found.judged.withdrawals] == [gone.id]
+    (standing,) = current_verdicts(verdict_store.load_events(store))
+    assert (standing.significance, standing.end, standing.mark) == (5, 31.0, kept.mark)
+    assert verdict_store.load_notes(session.folder)[standing.note] == "ask about this"
+    assert find_changes(session, session.folder / "exports" / "session.eaf", "mh", "supervisor").none
+
+
+def test_a_verdict_about_the_clip_drawn_at_random_is_on_no_tier(store, session):
+    from pipeline.review.judging import Judgement, give_verdict
+    from pipeline.review.view import clips
+    from pipeline.steps import MOMENTS
+
+    shown = clips(session.load(MOMENTS))
+    number = next(k for k, moment in enumerate(shown) if moment.audit)
+    sent = Judgement("mh", "supervisor", "agree", shown[number].start, shown[number].end, clip=number)
+    give_verdict(store, session, sent)
+    assert not any(TIER.fullmatch(name) for name in load_tiers(exported(store)))
+
+
+def test_times_moved_do_not_unsay_what_was_said_of_a_moment(store, session):
+    from pipeline.review.judging import Judgement, give_verdict
+    from pipeline.review.view import clips
+    from pipeline.steps import MOMENTS
+
+    shown = clips(session.load(MOMENTS))[0]
+    give_verdict(store, session, Judgement("mh", "supervisor", "agree", shown.start, shown.end, clip=0, significance=4))
+
+    def edit(eaf):
+        old = labels(eaf, f"possible {shown.kind}")[0]
+        replace_label(eaf, f"possible {shown.kind}", old, (old[0], old[1] - 1000, old[2]))
+
+    ((verdict, _),) = changed(store, edit, "mh").judged.verdicts
+    assert (verdict.answer, verdict.significance) == ("agree", 4)
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def refusal(store, change, rater="mh"):
+    with pytest.raises(AttuneError) as caught:
+        changed(store, change, rater)
+    return caught.value
+
+
+def test_an_unknown_tier_is_named(store):
+    error = refusal(store, lambda eaf: eaf.add_tier("gestures"))
+    assert (error.code, "'gestures'" in str(error)) == ("unknown-tier", True)
+
+
+def test_verdicts_need_somebody_who_judged(store):
+    def drop(eaf):
+        replace_label(eaf, "possible withdrawal", labels(eaf, "possible withdrawal")[0])
+
+    assert refusal(store, drop, rater="").code == "no-rater"
+
+
+def test_another_persons_verdicts_are_theirs(store, session):
+    give(store, session, "agree", 20.0, 30.0)
+
+    def change(eaf):
+        replace_label(eaf, "verdicts mh", labels(eaf, "verdicts mh")[0])
+
+    error = refusal(store, change, rater="ab")
+    assert error.code == "other-rater"
+    assert "--rater 'mh'" in error.mend
+
+
+@pytest.mark.parametrize(
+    "text", ["maybe", "withdrawal", "agree; significance 9", "agree; clarity", "agree; moves rs_none"]
+)
+def test_a_label_that_says_no_verdict_is_named(store, text):
+    def add(eaf):
+        eaf.add_tier("verdicts mh")
+        eaf.add_annotation("verdicts mh", 2000, 9000, text)
+
+    error = refusal(store, add)
+    assert error.code == "no-verdict"
+    assert "0:02" in str(error)
+    assert "verdicts mh" in str(error)
+
+
+def test_files_from_elsewhere_are_refused(store, session, tmp_path):
+    path = exported(store)
+    other = write_session(store, "bbbbbbbbbb02", 5)
+    cases = {"other-session": (Session(other, {}), path)}
+    for code, name, content in (
+        ("format-unknown", "a.txt", b""),
+        ("annotation-unreadable", "a.eaf", b"no xml"),
+        ("annotation-unreadable", "b.eaf", b"<html/>"),
+        ("annotation-unreadable", "a.TextGrid", b"no grid"),
+        ("not-exported-here", "c.eaf", b'<ANNOTATION_DOCUMENT><TIER TIER_ID="x"/></ANNOTATION_DOCUMENT>'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        cases[f"{code} {name}"] = (session, tmp_path / name)
+    cases["no-such-file"] = (session, tmp_path / "none.eaf")
+    for code, (of, file) in cases.items():
+        with pytest.raises(AttuneError) as caught:
+            find_changes(of, file, "mh", "supervisor")
+        assert caught.value.code == code.split()[0]
+    for kept in (session.folder / "exported").iterdir():
+        kept.unlink()
+    with pytest.raises(AttuneError) as caught:
+        find_changes(session, path, "mh", "supervisor")
+    assert caught.value.code == "export-unknown"
+
+
+def test_a_tier_that_was_removed_says_nothing(store):
+    found = changed(store, lambda eaf: eaf.remove_tier("client words"))
+    assert found.none
+    assert found.left == ("tier 'client words' is not in the file: nothing on it is taken as changed",)
+
+
+# --- the text of a verdict ------------------------------------------------------------------------------------------
+
+verdicts = st.builds(
+    Verdict,
+    id=st.just("a"),
+    at=st.just(""),
+    session=st.just(KEY),
+    subject=st.just("missed"),
+    rater=st.just("mh"),
+    rater_role=st.just("supervisor"),
+    answer=st.sampled_from(["agree", "disagree", "unsure"]),
+    start=st.just(1.0),
+    end=st.just(2.0),
+    flag_start=st.just(1.0),
+    flag_end=st.just(2.0),
+    kind=st.sampled_from(["", "withdrawal", "confrontation", "mixed", "therapist_only", "repair"]),
+    clarity=st.sampled_from(["", "minus", "check", "plus"]),
+    significance=st.integers(0, 5),
+    useful=st.sampled_from([None, True, False]),
+    reject_reason=st.sampled_from(["", "third_party", "other"]),
+    repair=st.sampled_from(["", "none", "attempt"]),
+    strategies=st.sampled_from([(), ("rs_rationale",), ("rs_rationale", "rs_change_task_goal")]),
+    resolution=st.integers(0, 5),
+    therapist_contribution=st.integers(0, 5),
+)
+
+
+@given(verdicts)
+def test_a_verdict_said_and_read_is_the_same(verdict):
+    said = read_verdict(say_verdict(verdict))
+    assert all(getattr(verdict, name) == value for name, value in said.items())
+    unsaid = [name for name in verdict.__dataclass_fields__ if name not in said]
+    assert all(getattr(verdict, n) in ("", 0, None, ()) for n in unsaid if n in read_fields())
+
+
+def read_fields():
+    return {
+        "kind",
+        "clarity",
+        "significance",
+        "useful",
+        "reject_reason",
+        "repair",
+        "strategies",
+        "resolution",
+        "therapist_contribution",
+    }
+
+
+@pytest.mark.parametrize("role", ["supervisor", "trainee", "consensus"])
+def test_a_tier_of_verdicts_names_person_and_role(role):
+    found = TIER.fullmatch(tier_name("M. H. (Ward 3)", role))
+    assert (found["rater"], found["role"] or "supervisor") == ("M. H. (Ward 3)", role)
