@@ -4,8 +4,8 @@
     python -m tests.e2e.show_night --from DIR --sessions 40 --minutes 10
 
 The recordings are those of a folder, cut to length and repeated with other bytes. Three broken files lie among them.
-In the night a worker is killed twice, in two sessions, and the disk fills up once while an artefact is written. Settings
-are taken from the environment, as `ATTUNE_WORDS_BEAMS=1` for a quick night.
+In the night a worker is killed twice, in two sessions, and the disk fills up once while an artefact is written.
+Settings are taken from the environment, as `ATTUNE_WORDS_BEAMS=1` for a quick night.
 It ends with a count: all but the broken ones ready, those explained, nothing made twice.
 """
 
