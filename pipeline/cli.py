@@ -17,6 +17,7 @@ from pipeline.records import AttuneError
 COMMANDS: dict[str, str] = {
     "process": "transcribe recordings and mark the moments worth a look",
     "review": "open the supervisor's page: jump to a moment, see why, decide",
+    "calibrate": "learn from the clinic's own verdicts; put it in force or take it back",
     "watch": "process what arrives in a folder, through the night",
     "deploy": "set up a Prefect server for several machines: pool, limits, schedule",
     "enrol": "keep a therapist's voice sample, as numbers, to name the therapist by; list and delete them",

@@ -14,6 +14,7 @@ from pipeline.alliance.calibrate import (
     Weights,
     build_calibration,
     check,
+    find_threshold,
     fit_scale,
     fit_weights,
     learn,
@@ -205,6 +206,14 @@ def test_a_threshold_goes_up_until_people_agree_often_enough_and_never_below_its
         if r.family == "withdrawal" and r.log_odds >= OPTIONS.threshold_withdrawal + strict.move_withdrawal
     ]
     assert sum(own.share(row) for row in left) / len(left) == pytest.approx(0.9, abs=0.02)
+
+
+def test_flags_with_one_and_the_same_score_are_kept_or_left_together():
+    rows = [replace(r, terms={"wd_denial": 3.0 if k % 2 else 4.0}) for k, r in enumerate(clinic(100)) if r.flagged]
+    own = Weights({}, {}, dict.fromkeys(FAMILIES, -3.2))  # people agree with 45 % and 69 %, with 57 % of all
+    line, reached = find_threshold(rows, own, -3.5, -1.4, 0.6)
+    assert reached
+    assert line == pytest.approx(0.5)
 
 
 def test_a_precision_out_of_reach_is_said_and_moves_no_threshold():

@@ -321,8 +321,9 @@ def test_the_clip_drawn_at_random_looks_like_the_others_until_it_is_judged(page)
     assert len({tuple(sorted(clip)) for clip in view["clips"]}) == 1
     assert "audit" not in judge(page, clip=0).json()["told"].get("2", {})
     told = judge(page, clip=AUDIT).json()["told"]
-    assert told["2"] == {"audit": True, "closest": "", "band": ""}
-    assert told["0"] == {"audit": False, "closest": "playing down / closing off a feeling", "band": "some evidence"}
+    assert told["2"] == {"audit": True, "closest": "", "band": "", "such": ""}
+    closest = "playing down / closing off a feeling"
+    assert told["0"] == {"audit": False, "closest": closest, "band": "some evidence", "such": ""}
     assert set(told) == {"0", "2"}
 
 

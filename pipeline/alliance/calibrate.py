@@ -324,8 +324,9 @@ def find_threshold(
     best, agreed = None, 0.0
     for k, (line, share) in enumerate(ranked, 1):
         agreed += share
-        if k >= LEAST_KEPT and agreed / k >= precision and line >= lowest:
-            best = line if k < len(ranked) and ranked[k][0] >= lowest else lowest
+        below = ranked[k][0] if k < len(ranked) else -math.inf
+        if k >= LEAST_KEPT and agreed / k >= precision and line >= lowest and below < line:
+            best = line if below >= lowest else lowest
     return (lowest, False) if best is None else (math.floor(1000 * best) / 1000, True)
 
 

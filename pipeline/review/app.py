@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
+from pipeline.alliance.calibration_store import load_kept
 from pipeline.exports import WRITERS as FORMATS
 from pipeline.exports.wording import BANDS, KINDS, NOT_A_RISK_TOOL, ROLES, marker_label
 from pipeline.records import AttuneError
@@ -231,7 +232,9 @@ def _job(job: Job | None) -> dict[str, Any] | None:
 def _judged(store: Path, session: Session, rater: str, everyone: bool) -> dict[str, Any]:
     standing = current_verdicts(verdict_store.load_events(store, session.id))
     notes = verdict_store.load_notes(session.folder)
-    return build_judged(session.load(MOMENTS), standing, notes, rater, everyone=everyone)
+    kept = load_kept(store)
+    such = kept.such if kept else ()
+    return build_judged(session.load(MOMENTS), standing, notes, rater, everyone=everyone, such=such)
 
 
 # ------------------------------------------------------------------------------------------------ deciding

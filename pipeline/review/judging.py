@@ -26,8 +26,8 @@ from pipeline.review.verdicts import (
     last_standing,
 )
 from pipeline.review.view import clips
-from pipeline.session import Session, load_receipt, program_version
-from pipeline.steps import MARKERS, MOMENTS, WORDS
+from pipeline.session import Receipt, Session, load_receipt, program_version
+from pipeline.steps import CALIBRATION, MARKERS, MOMENTS, WORDS
 
 LONGEST_NAME = 60  # letters of a rater's name or initials
 LONGEST_NOTE = 20_000
@@ -147,11 +147,14 @@ def _first_place(mark: str, standing: list[Verdict]) -> tuple[float, float] | No
 
 
 def _rules(session: Session) -> str:
-    """A hash of the versions and options under which the moments were found."""
+    """A hash of the versions, options and calibration under which the moments were found."""
     receipts = [load_receipt(session, step) for step in (MARKERS, MOMENTS)]
-    return sha256(msgspec.json.encode([(r.version, r.options, r.models) if r else None for r in receipts])).hexdigest()[
-        :12
-    ]
+    under = [(r.version, r.options, r.models, *_calibrated(r)) if r else None for r in receipts]
+    return sha256(msgspec.json.encode(under)).hexdigest()[:12]
+
+
+def _calibrated(receipt: Receipt) -> list[str]:
+    return [digest for name, digest in receipt.inputs.items() if name == CALIBRATION.name]
 
 
 def _models(session: Session) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.alliance.calibration_store import Such
 from pipeline.exports.text import one_line
 from pipeline.exports.wording import BANDS, KINDS, marker_label, strategies
 from pipeline.records import Findings, Moment, Repair, Turn, Voice
@@ -125,12 +126,19 @@ def _row_reasons(row: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def build_judged(
-    findings: Findings, verdicts: Sequence[Verdict], notes: dict[str, str], rater: str, *, everyone: bool
+    findings: Findings,
+    verdicts: Sequence[Verdict],
+    notes: dict[str, str],
+    rater: str,
+    *,
+    everyone: bool,
+    such: Sequence[Such] = (),
 ) -> dict[str, Any]:
     """What a person has judged so far, and what may be told because of it.
 
     verdicts  those that stand, of everybody, in this session
     everyone  consensus: the others' verdicts are shown too
+    such      how often people agreed with flags of a kind and band, once the clinic put a calibration in force
     returns   own and others' verdicts with the clip they belong to; for each clip judged, whether it was the one drawn
               at random and how firmly it stands; where a verdict belongs to no clip any more, clip is None
     """
@@ -143,16 +151,25 @@ def build_judged(
     return {
         "own": [_judged(v, belongs, notes) for v in own],
         "others": [_judged(v, belongs, {}) for v in others],
-        "told": {str(k): _told(shown[k]) for k in told},
+        "told": {str(k): _told(shown[k], such) for k in told},
         "notes": [n for n in findings.notes if n.startswith(NOTHING) and audits <= told],
     }
 
 
-def _told(moment: Moment) -> dict[str, Any]:
+def _told(moment: Moment, such: Sequence[Such]) -> dict[str, Any]:
     """What would tell the audit clip from the others, or lead a person's judgement, and so comes after it."""
     if moment.audit:
-        return {"audit": True, "closest": "", "band": ""}
-    return {"audit": False, "closest": marker_label(moment.marker), "band": BANDS.get(moment.band, moment.band)}
+        return {"audit": True, "closest": "", "band": "", "such": ""}
+    found = next((s for s in such if (s.kind, s.band) == (moment.kind, moment.band) and s.n), None)
+    return {
+        "audit": False,
+        "closest": marker_label(moment.marker),
+        "band": BANDS.get(moment.band, moment.band),
+        "such": f"In this clinic, people agreed with {found.agreed} of {found.n} such flags "
+        f"(95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %)."
+        if found
+        else "",
+    }
 
 
 def _judged(verdict: Verdict, belongs: dict[str, int], notes: dict[str, str]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ function told(item) {
     { class: "told" },
     item.told.audit
       ? "This clip was drawn at random from what the tool did not mark, so that misses can be estimated. No rule chose it."
-      : `How firmly the tool's rules mark it: ${item.told.band}. This says how it stands when the rules are shaken a little, not how likely a rupture is.`,
+      : `How firmly the tool's rules mark it: ${item.told.band}. This says how it stands when the rules are shaken a little, not how likely a rupture is.${item.told.such ? ` ${item.told.such}` : ""}`,
   );
 }
 
