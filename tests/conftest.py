@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.environment import ALWAYS
+from pipeline import native
 
 os.environ.update(ALWAYS)  # before anything imports Prefect or a model library
+native.set_environment()
 
 
 @pytest.fixture(autouse=True)
