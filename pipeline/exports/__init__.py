@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from pipeline.exports.bins import write_bins_page, write_coarse_csv, write_fine_csv
 from pipeline.exports.eaf import write_eaf
 from pipeline.exports.marks import write_audacity, write_edl
 from pipeline.exports.material import ExportOptions, Material
@@ -50,6 +51,7 @@ WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "vlc": {"moments.xspf": write_vlc},
     "docx": {"supervision_sheet.docx": write_sheet_docx},
     "pdf": {"supervision_sheet.pdf": write_sheet_pdf},
+    "bins": {"bins_5min.csv": write_coarse_csv, "bins_60s.csv": write_fine_csv, "bins.html": write_bins_page},
 }
 # what every processed session gets: the files that people open, not those for statistics
 ALWAYS = ("moments.json", "transcript.vtt", "moments.vtt", "turns.csv", "moments.csv", "summary.html")

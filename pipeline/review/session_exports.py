@@ -23,6 +23,7 @@ from pipeline.session import Session, storing
 from pipeline.steps import FRAMES, MARKERS, MOMENTS, SPEECH, TURN_TABLE, TURNS, VOICES, WINDOWS, Step
 
 FOR_TABLES = ("csv", "parquet")  # the formats that write every table
+WITH_MARKERS = (*FOR_TABLES, "bins")  # those that list every marker
 WITH_TIERS = ("eaf", "textgrid")  # those that can be read back
 KEPT = "exported"
 
@@ -79,7 +80,7 @@ def load_material(session: Session, formats: Iterable[str], folder: Path | None 
         tuple(session.load(VOICES)),
         _if_there(session, TURN_TABLE),
         str(folder.resolve()) if folder else "",
-        markers=tuple(table(MARKERS) or ()),
+        markers=tuple(session.load(MARKERS)) if set(formats) & set(WITH_MARKERS) else (),
         speech=tuple(table(SPEECH) or ()),
         windows=table(WINDOWS),
         frames=table(FRAMES),
