@@ -24,6 +24,7 @@ OWNER = "ATTUNE_SERVER_OWNER"  # in the environment of a temporary server: the p
 GRACE_S = 5.0  # for a server to end by itself
 START_S = 180.0  # the first migration of a database can take over a minute on a slow disk
 MOST = 200  # flow runs looked at in one sweep; the most that a server gives at once
+LARGE = 256 * 1024 * 1024  # bytes of a database after which a new one is begun: some thousands of sessions
 
 
 def own_tag() -> str:
@@ -50,6 +51,7 @@ class Server:
         if not self.own or (self.process is not None and self.process.poll() is None):
             return ""
         aside = put_damaged_away(self.store)
+        put_large_away(self.store)
         self.starts += 1
         self._start()
         if aside is not None:
@@ -65,6 +67,7 @@ class Server:
             "PREFECT_UI_ENABLED": "0",
             "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",  # three quarters of what it would write
         }
         port = self.address.rpartition(":")[2].partition("/")[0]
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(home), "--factory"]
@@ -160,11 +163,30 @@ def put_damaged_away(store: Path) -> Path | None:
     database = store / "prefect" / "prefect.db"
     if not database.is_file() or _is_whole(database):
         return None
-    aside = database.with_name(f"prefect.db.damaged-{int(time.time())}")
+    return _put_away(database, database.with_name(f"prefect.db.damaged-{int(time.time())}"))
+
+
+def put_large_away(store: Path) -> Path | None:
+    """Put Prefect's database aside where it has grown large, in place of the one before it. Returns where it lies then.
+
+    A temporary server deletes no old runs, and what a night came to lies in the store's own reports too.
+    """
+    database = store / "prefect" / "prefect.db"
+    if not database.is_file() or database.stat().st_size < LARGE or _is_in_use(database):
+        return None
+    return _put_away(database, database.with_name("prefect.db.before"))
+
+
+def _put_away(database: Path, aside: Path) -> Path:
     os.replace(database, aside)
     for more in ("-wal", "-shm"):
-        database.with_name(f"prefect.db{more}").unlink(missing_ok=True)
+        database.with_name(f"{database.name}{more}").unlink(missing_ok=True)
     return aside
+
+
+def _is_in_use(database: Path) -> bool:
+    """Whether another server works with it: the last to close a database takes its log of changes away."""
+    return database.with_name(f"{database.name}-wal").exists()
 
 
 def _is_whole(database: Path) -> bool:

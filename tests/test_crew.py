@@ -116,6 +116,22 @@ def test_a_damaged_database_is_put_aside(tmp_path, content, damaged):
     assert database.exists() == (content is not None and not damaged)
 
 
+def test_a_large_database_gives_way_to_a_new_one_and_replaces_the_last(tmp_path, monkeypatch):
+    database = tmp_path / "prefect" / "prefect.db"
+    database.parent.mkdir()
+    assert server.put_large_away(tmp_path) is None
+    database.write_bytes(b"x" * 100)
+    assert server.put_large_away(tmp_path) is None
+    monkeypatch.setattr(server, "LARGE", 100)
+    database.with_name("prefect.db-wal").touch()
+    assert server.put_large_away(tmp_path) is None, "another server works with it"
+    database.with_name("prefect.db-wal").unlink()
+    for content in (b"a" * 100, b"b" * 100):
+        database.write_bytes(content)
+        assert server.put_large_away(tmp_path).read_bytes() == content
+        assert [path.name for path in database.parent.iterdir()] == ["prefect.db.before"]
+
+
 def test_a_process_that_has_ended_is_not_alive(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""])
     while server.is_alive(process.pid):

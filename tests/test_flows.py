@@ -241,6 +241,10 @@ def test_nothing_that_names_a_client_reaches_the_database(tmp_path):
         runs = dict(connection.execute("select name, state_type from flow_run").fetchall())
         assert set(runs.values()) == {"COMPLETED"}
         assert {"folder", next((store / "sessions").iterdir()).name} == set(runs)
+        tasks = dict(connection.execute("select name, state_type from task_run").fetchall())
+        assert {step.name for step in STEPS} <= set(tasks)
+        assert set(tasks.values()) == {"COMPLETED"}
+        assert connection.execute("select count(*) from events").fetchone() == (0,), "most of a growing database"
         told = "\n".join(connection.iterdump())
     told += "".join(file.read_text() for file in store.glob("*.log"))
     for secret in ("Jane", "Doe", "worksheet", "twins", str(tmp_path)):

@@ -40,11 +40,22 @@ def cut(recording: Path, to: Path, minutes: float) -> Path:
     return to
 
 
-def write_night(folder: Path, sources: list[Path], sessions: int, minutes: float, scratch: Path) -> list[Path]:
+def cut_transcript(recording: Path, to: Path, minutes: float) -> None:
+    """The transcript beside a recording (.stm), as far as the first minutes go."""
+    lines = recording.with_suffix(".stm").read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.startswith(";") or float(line.split()[4]) <= 60 * minutes]
+    to.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+
+def write_night(folder: Path, sources: list[Path], args: argparse.Namespace, scratch: Path) -> list[Path]:
     """The folder of the evening. Returns the recordings that are whole."""
     folder.mkdir(parents=True)
-    cuts = [cut(source, scratch / f"{n}.wav", minutes) for n, source in enumerate(sources)]
-    whole = [copy_recording(cuts[n % len(cuts)], folder / f"session {n:02d}.wav", n) for n in range(sessions - 3)]
+    cuts = [cut(source, scratch / f"{n}.wav", args.minutes) for n, source in enumerate(sources)]
+    whole = []
+    for n in range(args.sessions - 3):
+        whole.append(copy_recording(cuts[n % len(cuts)], folder / f"session {n:02d}.wav", n))
+        if args.transcripts:
+            cut_transcript(sources[n % len(cuts)], whole[-1].with_suffix(".stm"), args.minutes)
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("this is not a recording")
     (folder / "cut off.mp4").write_bytes(b"\0\0\0\x20ftypisom" + b"\0" * 5000)
@@ -58,6 +69,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0.5)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--words", default="whisper-tiny.en", help="weights for the words")
+    parser.add_argument(
+        "--transcripts",
+        action="store_true",
+        help="take the words and speakers of the .stm beside each recording",
+    )
     parser.add_argument("--store", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="attune-night-") as name:
@@ -66,7 +82,7 @@ def main() -> int:
 
 def show(args: argparse.Namespace, scratch: Path) -> int:
     sources = sorted(path for path in args.source.iterdir() if path.suffix.lower() in RECORDINGS)
-    whole = write_night(scratch / "in", sources, args.sessions, args.minutes, scratch)
+    whole = write_night(scratch / "in", sources, args, scratch)
     count = len(whole)  # early in the night, in the middle of it, late
     struck = [sha256_of(whole[n])[:12] for n in (count // 8, count // 2, 3 * count // 4)]
     faults = [
@@ -77,6 +93,7 @@ def show(args: argparse.Namespace, scratch: Path) -> int:
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "e2e" / "faults"), env["PYTHONPATH"]])
     store = args.store or scratch / "store"
     options = ["--once", "--settle", "2", "--every", "1", "--workers", str(args.workers), "--offline"]
+    options += ["--transcripts"] * args.transcripts
     done = subprocess.run([*COMMAND, "watch", str(scratch / "in"), "--store", str(store), *options], env=env)
     log = (store / "attune.log").read_text()
     print(log)

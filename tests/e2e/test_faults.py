@@ -141,7 +141,7 @@ def one_each(undisturbed, what, tmp_path, **more):
     ]
 
 
-@pytest.mark.parametrize("what", ["kill", "full"])
+@pytest.mark.parametrize("what", ["kill", "full", "clock"])
 def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     store = new_store(tmp_path)
     report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, what, tmp_path))

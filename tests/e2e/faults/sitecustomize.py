@@ -7,6 +7,7 @@ the fault happens, as often as `times` says; each time leaves a file `mark.N`.
     kill    kill -9, as by the system for want of memory   memory  an allocation is refused
     server  kill -9 of the temporary Prefect server        lost    the Prefect database is deleted
     damaged the Prefect database is overwritten            hang    the step never ends
+    clock   the clock is set a year on, and back the next time
 """
 
 import json
@@ -41,6 +42,13 @@ def _servers():
             continue
 
 
+def _jump(now=time.time, local=time.localtime, told=time.strftime, ahead=[0.0]):  # noqa: B006
+    ahead[0] = 0.0 if ahead[0] else 365 * 86400.0
+    time.time = lambda: now() + ahead[0]
+    time.localtime = lambda seconds=None: local(time.time() if seconds is None else seconds)
+    time.strftime = lambda form, at=None: told(form, time.localtime() if at is None else at)
+
+
 def _strike(what, session):
     database = session.folder.parents[1] / "prefect" / "prefect.db"
     if what == "crash":
@@ -51,6 +59,8 @@ def _strike(what, session):
         os.kill(os.getpid(), signal.SIGKILL)
     elif what == "hang":
         time.sleep(600)
+    elif what == "clock":
+        _jump()
     elif what == "server":
         for process in _servers():
             os.kill(process, signal.SIGKILL)
