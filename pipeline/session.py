@@ -196,10 +196,13 @@ def open_session(
 
 def session_id(recording: Path, second: Path | None = None) -> str:
     """The first hex digits of the recording's SHA-256; for two recordings, of their two hashes in a row."""
-    if second is None:
-        return models.sha256_of(recording)[:ID_LENGTH]
-    both = models.sha256_of(recording) + models.sha256_of(second)
-    return hashlib.sha256(both.encode()).hexdigest()[:ID_LENGTH]
+    return id_of(*(models.sha256_of(path) for path in (recording, second) if path))
+
+
+def id_of(*digests: str) -> str:
+    """The id of a session whose one or two recordings have these SHA-256, hex."""
+    whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return whole[:ID_LENGTH]
 
 
 def check_file(path: Path) -> None:

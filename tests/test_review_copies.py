@@ -11,8 +11,9 @@ from pipeline import formats
 from pipeline.records import About, AttuneError, Audio
 from pipeline.review import clips, copies, media, peaks
 from pipeline.review.copies import Facts, plan_copy
-from pipeline.session import Session
+from pipeline.session import Session, id_of
 from pipeline.steps import TURNS
+from tests.media import onsets_s, pips, write_media
 from tests.review_sessions import RATE_HZ, build_sound, write_session
 
 CLICK_S = 2700.0  # minute 45
@@ -198,6 +199,62 @@ def test_a_recording_that_is_gone_leaves_the_sound(tmp_path):
     made = media.load_made(session)
     assert (made.plays, made.whole) == ("sound.m4a", True)
     assert "no longer where it was" in made.problem
+
+
+CLICKS_S = {"first": 3.0, "second": 4.5}  # each is heard in one of the two recordings, and in one channel of the sound
+
+
+def two_file_session(tmp_path, first):
+    """A session of a recording with a picture, perhaps, and of a sound file; the second began a second later."""
+    second = write_media(tmp_path / "second.wav", pips(5.0, [CLICKS_S["second"] - 1.0]))
+    key = id_of(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)))
+    folder = write_session(tmp_path / "store", key, 0.3)
+    sound = np.stack([pips(6.0, [at], RATE_HZ) for at in CLICKS_S.values()])
+    (folder / "audio.flac").write_bytes(formats.dump("audio.flac", Audio(sound, RATE_HZ)))
+    (folder / "about.json").write_bytes(formats.dump("about.json", About(key, str(first), 6.0, str(second), 1.0)))
+    return Session(folder, {}), second
+
+
+def heard(path):
+    """Where something is heard in each channel, seconds."""
+    with av.open(str(path)) as container:
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    return [onsets_s(channel, RATE_HZ) for channel in np.concatenate(blocks, axis=1)]
+
+
+@pytest.mark.parametrize("name", ["first.mp4", "first.mkv", "first.wav"])
+def test_of_two_recordings_both_are_heard_and_the_first_ones_picture_is_seen(tmp_path, name):
+    path = tmp_path / name
+    picture = path.suffix != ".wav"
+    first = write_video(path) if picture else write_media(path, pips(6.0, [3.0]))
+    session, _ = two_file_session(tmp_path, first)
+    media.prepare(session)
+    made = media.load_made(session)
+    assert (made.plays, made.picture) == (("picture.mp4", True) if picture else ("sound.m4a", False))
+    assert (made.problem, made.whole) == ("", True)
+    plays, _ = media.playing(session)
+    for channel, at in zip(heard(plays), CLICKS_S.values(), strict=True):
+        assert channel == pytest.approx([at], abs=MOST_OFF_S)
+    if picture:
+        assert white_from_s(plays) == pytest.approx(white_from_s(first), abs=0.05)
+
+
+def test_where_one_of_two_recordings_is_gone_the_sound_of_both_stays(tmp_path):
+    session, second = two_file_session(tmp_path, write_video(tmp_path / "first.mp4"))
+    second.unlink()
+    media.prepare(session)
+    made = media.load_made(session)
+    assert (made.plays, made.whole) == ("sound.m4a", True)
+    assert "no longer where it was" in made.problem
+    assert [len(channel) for channel in heard(media.playing(session)[0])] == [1, 1]
+
+
+def test_another_file_in_the_place_of_the_second_is_noticed(tmp_path):
+    session, second = two_file_session(tmp_path, write_video(tmp_path / "first.mp4"))
+    second.write_bytes(b"RIFF" + b"\0" * 1000)
+    with pytest.raises(AttuneError) as caught:
+        media.find_recording(session)
+    assert caught.value.code == "recording-changed"
 
 
 def test_a_copy_made_from_another_sound_is_made_again(tmp_path):

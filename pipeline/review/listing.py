@@ -33,7 +33,7 @@ def _row(store: Path, key: str, settings: Tables, verdicts: list[Verdict], rater
         session = folders.open_folder(store, key, settings)
         row |= {
             "date": recorded_at(session),
-            "name": file_name(session.about.recording),
+            "name": " and ".join(file_name(p) for p in (session.about.recording, session.about.second) if p),
             "length_s": session.about.duration_s,
         }
         row["decided"] = _decided(session)

@@ -14,7 +14,7 @@ from pipeline import models
 from pipeline.formats import write_atomic
 from pipeline.records import AttuneError
 from pipeline.review import copies, peaks
-from pipeline.session import ID_LENGTH, Session, load_receipt, storing
+from pipeline.session import Session, id_of, load_receipt, storing
 from pipeline.steps import AUDIO
 
 FOLDER = "review"
@@ -103,11 +103,13 @@ def _prepare(session: Session, made: Made, tell: Tell, picture: bool) -> None:
 
 
 def _plan(session: Session) -> tuple[copies.Plan, str]:
+    """How the session is played, and why without a picture. Of two recordings neither holds the whole sound, so none is
+    played as it is: the first one's picture comes with the sound of both."""
     try:
-        recording = find_recording(session)
-        return copies.plan_copy(copies.load_facts(recording)), ""
+        plan = copies.plan_copy(copies.load_facts(find_recording(session)))
     except AttuneError as error:
         return "sound", str(error)
+    return "copy picture" if plan == "as it is" and session.about.second else plan, ""
 
 
 def _prepare_picture(session: Session, plan: copies.Plan, sound: Made, tell: Tell) -> None:
@@ -129,23 +131,23 @@ def _keep(session: Session, made: Made) -> None:
 
 
 def find_recording(session: Session) -> Path:
-    """Where the recording lies, once its bytes are known to be those the session is named after.
+    """Where the recording lies, the first of two, once the bytes are known to be those the session is named after.
 
     That is what keeps a folder that came from elsewhere from naming any other file of this machine as its recording.
 
     raises   AttuneError where it is gone or is another file
     """
-    path = Path(session.about.recording)
-    if not session.about.recording or not path.is_file():
+    paths = [Path(place) for place in (session.about.recording, session.about.second) if place]
+    if not session.about.recording or not all(path.is_file() for path in paths):
         raise AttuneError("the recording is no longer where it was", mend="put it back", code="recording-gone")
-    stat = path.stat()
-    if _hash(path, stat.st_size, stat.st_mtime_ns)[:ID_LENGTH] != session.id:
+    stats = [(path, path.stat()) for path in paths]
+    if id_of(*(_hash(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)) != session.id:
         raise AttuneError(
             "the file where the recording was is another one",
             mend="put the recording back, or process it from its new place",
             code="recording-changed",
         )
-    return path
+    return paths[0]
 
 
 @lru_cache(maxsize=256)
