@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from flows.environment import ALWAYS
 from flows.runners import RUNNERS, task_runner
 from pipeline.records import AttuneError
 from pipeline.session import Session, open_session, run_session
 from pipeline.settings import load_tables
 from pipeline.store import open_store
 from tests.e2e.harness import ROOT, artefacts, attune, environment, write_dialogue
+from tests.e2e.test_several_machines import free_port, wait_for_server
 
 SESSIONS = 4
 EXTRAS = {"dask": "prefect_dask", "ray": "prefect_ray"}
@@ -101,6 +104,39 @@ def test_the_same_bytes_on_every_runner(name, undisturbed, tmp_path):
         assert secret not in kept
     assert [job["state"] for job in run_on(name, store, sessions, tmp_path / "run.py")] == ["reused"] * SESSIONS
     assert left_of(store) == []
+
+
+def begin(module: list[str], env: dict[str, str], where: Path) -> subprocess.Popen:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([sys.executable, "-m", *module], env=env, cwd=where, start_new_session=True, **quiet)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_is_there_already(undisturbed, tmp_path):
+    """A scheduler, two workers and a Prefect server, each started by itself, as on machines of their own."""
+    pytest.importorskip("prefect_dask")
+    store, port, scheduler = tmp_path / "store", free_port(), free_port()
+    sessions = open_all(store, tmp_path)
+    mine = environment(PREFECT_API_URL=f"http://127.0.0.1:{port}/api", PREFECT_HOME=str(tmp_path / "home"))
+    there = mine | ALWAYS | {"ATTUNE_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    at, loopback = f"tcp://127.0.0.1:{scheduler}", ["--host", "127.0.0.1", "--no-dashboard"]
+    serving = {name: value for name, value in mine.items() if name != "PREFECT_API_URL"}
+    running = [
+        begin(["prefect", "server", "start", "--port", str(port), "--no-ui"], serving, tmp_path),
+        begin(["distributed.cli.dask_scheduler", *loopback, "--port", str(scheduler)], there, tmp_path),
+        *(begin(["distributed.cli.dask_worker", at, *loopback, "--nthreads", "1"], there, tmp_path) for _ in "12"),
+    ]
+    try:
+        wait_for_server(mine["PREFECT_API_URL"])
+        jobs = run_on("dask", store, sessions, tmp_path / "run.py", at, **mine)
+    finally:
+        for process in reversed(running):
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in running:
+            process.wait(30)
+    assert [job["state"] for job in jobs] == ["made"] * SESSIONS
+    assert made_in(store, sessions) == undisturbed
+    assert not (store / "prefect" / "prefect.db").exists(), "no server of this machine's own was started"
 
 
 def left_of(store: Path) -> list[str]:
