@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from flows.environment import ALWAYS
 from pipeline import native
 
 os.environ.update(ALWAYS)  # before anything imports Prefect or a model library
 native.set_environment()
+settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing on a busy one
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(autouse=True)
