@@ -1,6 +1,7 @@
 """`attune.toml`: each step's own options, and nothing else.
 
-A table per step, a key per option of that step's options dataclass. The environment wins over the file, as
+A table per step, a key per option of that step's options dataclass. What is said once for the words, their language,
+holds for every step that asks for it and has none of its own. The environment wins over the file, as
 `ATTUNE_WORDS_BATCH_SIZE=4`, and a session's own `session.toml` (what a person decided about it), of the same form, wins
 over both. An unknown table or key is an error that names the known ones.
 """
@@ -17,6 +18,7 @@ from typing import Any
 from pipeline.records import AttuneError
 
 Tables = Mapping[str, Mapping[str, Any]]
+SAID_ONCE = {"language": "words"}  # key -> the table whose value holds for every step with such a key
 
 
 def load_tables(path: Path) -> Tables:
@@ -37,14 +39,17 @@ def load_tables(path: Path) -> Tables:
 
 
 def options_for(name: str, default: Any, *layers: Tables) -> Any:
-    """The options of one step: its defaults, then each layer over them.
+    """The options of one step: its defaults, then each layer over them; in a layer, its own table over `SAID_ONCE`.
 
     raises   AttuneError for an unknown key (naming the known ones) or a value of another type
     """
     known = {field.name: getattr(default, field.name) for field in fields(default)}
     chosen: dict[str, Any] = {}
     for layer in layers:
-        for key, value in layer.get(name, {}).items():
+        shared = {
+            key: layer[table][key] for key, table in SAID_ONCE.items() if key in known and key in layer.get(table, {})
+        }
+        for key, value in {**shared, **layer.get(name, {})}.items():
             _check_key(name, key, value, known)
             chosen[key] = float(value) if isinstance(known[key], float) else value
     return replace(default, **chosen)

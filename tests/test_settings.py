@@ -57,6 +57,13 @@ def test_a_byte_order_mark_is_no_error(tmp_path):
     assert load_tables(path) == {"speech": {"people": 3}}
 
 
+def test_the_language_of_the_words_holds_for_the_steps_after_them():
+    tables = {"words": {"language": "de"}, "markers": {"language": "en"}}
+    assert options_for("speech", Options(), tables).language == "de"
+    assert options_for("markers", Options(), tables).language == "en"
+    assert options_for("markers", Options(), tables, {"words": {"language": ""}}).language == "", "a session's own"
+
+
 def test_the_environment_wins_over_the_file(monkeypatch):
     for name, value in (("PEOPLE", "3"), ("FLOOR", "1"), ("LOUD", "true"), ("LANGUAGE", "de")):
         monkeypatch.setenv(f"ATTUNE_SPEECH_{name}", value)

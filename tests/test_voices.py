@@ -40,6 +40,14 @@ def test_who_speaks_first_or_most_does_not_matter():
     assert roles(voices) == {"x": "therapist", "y": "client"}
 
 
+@pytest.mark.parametrize("language", ["de", ""])
+def test_words_of_another_language_are_not_guessed_from(language):
+    voices = assign_roles(talk(("x", ASKS), ("y", TELLS * 2)), [], None, VoicesOptions(language=language))
+    assert roles(voices) == {"x": "therapist", "y": "client"}, "who talks more is the first guess"
+    assert {voice.confidence for voice in voices} == {UNSURE}
+    assert all("not read" in voice.why for voice in voices)
+
+
 def test_words_without_a_speaker_are_taken_from_the_speech():
     words = [Word(w.start, w.end, w.text) for w in talk(("x", ASKS), ("y", TELLS))]
     change = len(ASKS.split()) / 2

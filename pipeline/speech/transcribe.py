@@ -37,7 +37,7 @@ RATE_HZ = 16000
 class TranscribeOptions:
     engine: str = "openai_whisper"  # or "faster_whisper", an extra
     model: str = "whisper-base"  # weights in the catalogue; larger ones come with `attune models add`
-    language: str = "en"  # a code, or "" to find it out once per recording; the markers after it know English only
+    language: str = "en"  # a code, for the steps after it too, which read English only; or "" to find it out each time
     verbatim: bool = True  # keep hesitation sounds (um, uh); more are written than were said: never report exact counts
     batch_size: int = 8  # chunks decoded together; more take more memory
     beams: int = 5  # texts followed at once; 1 is greedy: faster and less accurate

@@ -32,6 +32,7 @@ ALIKE_SHARE = 0.1  # of their speech doubtful makes two voices alike; 0.02 to 0.
 # the therapist with formants 12 % higher (cosine 0.59) 0.08, with 8 % (0.77) 0.18, with 5 % one voice is heard
 BY_SAMPLE = 0.95  # confidence by a voice sample: 120 of 120 with one from the same session
 ONE_VOICE = "Only one voice is heard, or two too alike to tell apart, so there is nobody to compare it with."
+READ = "en"  # the language whose words for you and I are known here
 NAMES = {"therapist": "the therapist", "client": "the client", "other": "somebody else"}
 
 Stated = tuple[Role, float, str]  # a role, its confidence, and why
@@ -42,6 +43,7 @@ class VoicesOptions:
     """How roles are decided."""
 
     swap: bool = False  # a person has said that therapist and client are the wrong way round
+    language: str = READ  # of the words; roles are told by the words only where this is "en"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def assign_roles(
     heard = _spans(speech, said)
     roles = _stated_roles(given or [], heard)
     if not {"therapist", "client"} <= {role for role, _, _ in roles.values()}:
-        roles = {**_measured_roles(heard, said, speech, roles), **roles}
+        roles = {**_measured_roles(heard, said, speech, roles, options.language), **roles}
     if options.swap:
         roles = {speaker: _swapped(role) for speaker, (role, _, _) in roles.items()}
     rest = ("other", 0.9, "One of the other people in the room: two others talk more.")
@@ -161,6 +163,7 @@ def _measured_roles(
     said: dict[str, list[Word]],
     speech: Sequence[Speech],
     stated: dict[str, Stated],
+    language: str,
 ) -> dict[str, Stated]:
     """Therapist and client among the speakers whose role is not stated."""
     known = {role: s for s, (role, _, _) in stated.items() if role != "other"}
@@ -174,6 +177,8 @@ def _measured_roles(
         return {pair[0]: ("client", 0.5, ONE_VOICE)}
     if not pair:
         return {}
+    if language != READ:
+        return _by_talk_alone(*pair, language)
     return _doubted(_compare(*sorted(pair, key=lambda s: heard[s]), said), speech)
 
 
@@ -181,6 +186,16 @@ def _by_talk(speakers: Sequence[str], said: dict[str, list[Word]], speech: Seque
     """Most words first, then most speech."""
     talk = {s: sum(item.end - item.start for item in speech if item.speaker == s) for s in speakers}
     return sorted(speakers, key=lambda s: (-len(said.get(s, ())), -talk[s], s))
+
+
+def _by_talk_alone(most: str, least: str, language: str) -> dict[str, Stated]:
+    """A first guess for a person to confirm: the client talks more, as in 80 of 133 AnnoMI sessions."""
+    told = f"in the language {language!r}" if language else "in a language that was not stated"
+    why = f"Words {told} are not read for roles; by talk alone, "
+    return {
+        least: ("therapist", UNSURE, why + "this voice talks less."),
+        most: ("client", UNSURE, why + "this voice talks more."),
+    }
 
 
 def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, Stated]:
