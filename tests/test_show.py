@@ -14,13 +14,13 @@ SESSION = "aaaaaaaaaa01"
 def test_speech_without_words_is_said(tmp_path, capsys):
     folder = tmp_path / "sessions" / SESSION
     write_session(tmp_path, SESSION, 5, clicks_s=())
-    activity = [Activity(0, 10, 1), Activity(61, 65.5, 1), Activity(70, 70.5, 1)]
+    activity = [Activity(0, 10, 1), Activity(61, 65.5, 1), Activity(70, 70.5, 1), Activity(80, 82, 1)]
     formats.write_atomic(folder / "activity.jsonl", formats.dump("activity.jsonl", activity))
     words = [Word(second, second + 1.0, "so", 0.9, None) for second in range(10)]
     formats.write_atomic(folder / "words.jsonl", formats.dump("words.jsonl", words))
     assert main(["show", SESSION, "--store", str(tmp_path)]) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if "not transcribed" in line]
-    assert said == ["  not transcribed: speech at 1:01-1:05, without a word"]
+    assert said == ["  not transcribed: 6 s of speech without a word, at 1:01, 1:20"]
 
 
 @pytest.mark.parametrize(

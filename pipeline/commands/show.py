@@ -9,7 +9,7 @@ from pipeline.alliance.catalogue import load_catalogue
 from pipeline.commands import common
 from pipeline.commands.common import clock
 from pipeline.commands.summary import shown
-from pipeline.intervals import Span
+from pipeline.intervals import Span, total_s
 from pipeline.records import AttuneError, Findings, Moment
 from pipeline.session import Session, all_sessions, find_session
 from pipeline.speech.transcribe import find_untranscribed
@@ -84,8 +84,10 @@ def _print_session(session: Session) -> None:
         out.print(f"  {voice.role}: {voice.why} (certainty {voice.confidence:.2f})", markup=False)
     for note in found.notes:
         out.print(f"  note: {note}", markup=False)
-    for span in _untranscribed(session):
-        out.print(f"  not transcribed: speech at {clock(span.start)}-{clock(span.end)}, without a word", markup=False)
+    unread = _untranscribed(session)
+    if unread:
+        places = ", ".join(clock(span.start) for span in unread)
+        out.print(f"  not transcribed: {total_s(unread):.0f} s of speech without a word, at {places}", markup=False)
     for rank, moment in enumerate(shown(found), 1):
         for line, style in moment_lines(rank, moment):
             out.print(Text(line, style=style))
