@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Night:
     database_kb        growth of Prefect's database for a session; 0 without Prefect
     memory_mb          a worker's resident memory after the first, the middle and the last session
     leak_kb            growth of that memory for a session, least squares over the second half
+    server_mb          resident memory of Prefect's server after the first and the last session; 0 without Prefect
     """
 
     workers: int
@@ -68,6 +69,7 @@ class Night:
     database_kb: float
     memory_mb: tuple[float, float, float]
     leak_kb: float
+    server_mb: tuple[float, float] = (0.0, 0.0)
 
 
 def evaluate_scale(
@@ -120,6 +122,7 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
     memory: list[float] = []
     database: list[int] = []
     spent: list[float] = []
+    serving: list[float] = []
     try:
         while len(done) < len(jobs):
             while len(crew.busy) < workers and (job := next_job(jobs, 0.0)) is not None:
@@ -127,6 +130,7 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
             for _ in crew.hear(1.0):
                 done.append(time.monotonic())
                 memory.append(resident_mb(crew.workers[0].process.pid) if crew.workers else 0.0)
+                serving.append(resident_mb(crew.server.process.pid) if crew.server.process is not None else 0.0)
                 database.append(_size(store / "prefect"))
                 spent.append(sum(cpu_s(pid) for pid in _processes(crew)))
     finally:
@@ -138,7 +142,8 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
             mend=stopped[0].mend or "see attune doctor",
             code="scale-stopped",
         )
-    return _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database, spent)
+    night = _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database, spent)
+    return replace(night, server_mb=(round(serving[0], 1), round(serving[-1], 1)))
 
 
 def _night(
@@ -269,16 +274,18 @@ def render_scale(nights: Sequence[Night]) -> str:
     head = (
         f"{'workers':>7} {'Prefect':>7} {'sessions':>8} {'start s':>8} {'an hour':>8} {'steps s':>8} {'besides s':>9} "
     )
-    lines = [head + f"{'a task ms':>9} {'cpu s':>6} {'db kB':>6} {'memory MB':>20} {'leak kB':>8}"]
+    lines = [head + f"{'a task ms':>9} {'cpu s':>6} {'db kB':>6} {'memory MB':>20} {'leak kB':>8} {'server MB':>12}"]
     for n in nights:
-        memory = " -> ".join(f"{mb:.0f}" for mb in n.memory_mb)
+        memory, server = (" -> ".join(f"{mb:.0f}" for mb in course) for course in (n.memory_mb, n.server_mb))
         lines.append(
             f"{n.workers:>7} {'yes' if n.prefect else 'no':>7} {n.sessions:>8} {n.start_s:>8.1f} "
             f"{n.sessions_per_hour:>8.0f} {n.step_s:>8.2f} {n.overhead_s:>9.2f} {n.overhead_task_ms:>9.0f} "
-            f"{n.cpu_s:>6.2f} {n.database_kb:>6.0f} {memory:>20} {n.leak_kb:>8.1f}"
+            f"{n.cpu_s:>6.2f} {n.database_kb:>6.0f} {memory:>20} {n.leak_kb:>8.1f} {server:>12}"
         )
     lines.append("")
-    lines.append(f"A session has up to {len(STEPS)} steps. Memory: after the first, the middle and the last session;")
+    lines.append(
+        f"A session has up to {len(STEPS)} steps. Memory of a worker: after the first, middle and last session;"
+    )
     lines.append(
         "leak: its growth for a session over the second half. Steps, besides, cpu, db and leak: for one session."
     )
