@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "show": "print the moments of a session, or the list of sessions",
     "export": "write a session in other formats",
     "clip": "cut a moment out as a film of its own, with captions",
+    "share": "make a de-identified copy: names, places and numbers out of words and sound",
     "import": "take up what was changed in ELAN or Praat: words, speakers, moments, verdicts",
     "plot": "draw a session on one page",
     "markers": "print the catalogue of markers",

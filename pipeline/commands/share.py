@@ -1,0 +1,60 @@
+"""`attune share`: a de-identified copy of a session."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.commands import common
+from pipeline.commands.show import check_ready
+from pipeline.records import AttuneError
+from pipeline.session import find_session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder for the copy")
+    parser.add_argument(
+        "--also", type=Path, metavar="FILE", help="words and phrases to take out in any case, one on each line"
+    )
+    parser.add_argument(
+        "--picture",
+        choices=("drop", "blur"),
+        default="drop",
+        help="leave the picture out, or make it so coarse that a face is a few squares (default: drop)",
+    )
+    common.add_store(parser)
+    common.add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from pipeline.sharing.share import check_empty, share_session
+    from pipeline.sharing.vocabulary import load_vocabulary
+
+    settings = common.read_settings(common.settings_path(args.store, args.settings))
+    session = find_session(args.store, args.session, settings)
+    check_ready(session)
+    check_empty(args.out)
+    also = load_also(args.also) if args.also else []
+    if args.picture == "blur":
+        print("making the picture coarse: this takes minutes", flush=True)
+    shared = share_session(session, args.out, load_vocabulary(), also, args.picture)
+    for path in shared.files:
+        print(path)
+    print(f"\n{shared.report}\nWhat was taken out, for you to check, stays in the store: {shared.words}")
+    return 0
+
+
+def load_also(path: Path) -> list[str]:
+    """The lines of the person's own list.
+
+    raises   AttuneError where it cannot be read as text
+    """
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise AttuneError(
+            f"the list {str(path)!r} cannot be read",
+            mend="give a text file (UTF-8), one word or phrase a line",
+            code="no-such-file",
+        ) from error
