@@ -290,6 +290,28 @@ def test_consent_and_retention_are_shown_as_decided(page, store):
     assert row["decided"] == ["consent: state given", "retention: delete after 2026-12-01"]
 
 
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("[retention]\ndelete_after = 2020-01-31\n", ["this session was to be deleted by 2020-01-31"]),
+        ("[retention]\ndelete_after = 2999-01-31\n", []),
+        ('[consent]\nrecording = "withdrawn"\n', ["consent was not given, or was taken back"]),
+        ("[consent]\nrecording = true\nteaching = false\n", ["consent was not given, or was taken back"]),
+        ('consent = "a word where a table belongs"\n', []),
+    ],
+)
+def test_what_is_due_about_consent_and_retention_is_told(page, store, text, due):
+    (store / "sessions" / LONG / "session.toml").write_text(text)
+    row = next(row for row in page.get("/api/sessions").json()["sessions"] if row["id"] == LONG)
+    assert (row["state"], row["due"]) == ("ready", due)
+
+
+def test_every_format_says_which_files_it_is(page):
+    formats_told = dict(page.get("/api/words").json()["formats"])
+    assert formats_told["bins"] == "bins_5min.csv, bins_60s.csv, bins.html"
+    assert formats_told["csv"].startswith("9 tables, turns")
+
+
 def test_a_session_that_stopped_says_why(page):
     answer = page.get(f"/api/sessions/{STOPPED}")
     assert answer.status_code == 409

@@ -118,7 +118,7 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
                 "kinds": KINDS,
                 "roles": ROLES,
                 "bands": BANDS,
-                "formats": list(FORMATS),
+                "formats": [[name, told_files(list(files))] for name, files in FORMATS.items()],
                 "moves": [[name, marker_label(name)] for name in judging.strategy_ids()],
             }
         )
@@ -166,6 +166,13 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
     @app.get("/api/sessions/{key}/judged")
     def judged(key: str, rater: str = "", everyone: bool = False) -> Response:
         return _json(_judged(store, opened(key), judging.check_rater(rater), everyone))
+
+
+def told_files(names: list[str]) -> str:
+    """What a format is made of, in a line: the names of its files, or how many of which sort."""
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{len(names)} tables, {', '.join(name.rsplit('.', 1)[0] for name in names)}"
 
 
 def check_ready(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from pipeline.review.view import NOTHING, clips
 from pipeline.session import Session
 from pipeline.settings import Tables
 from pipeline.steps import MOMENTS
+
+NO_CONSENT = ("withdrawn", "refused", "none", "no", "not given", "revoked")
 
 
 def list_sessions(store: Path, settings: Tables, rater: str) -> list[dict[str, Any]]:
@@ -28,7 +30,14 @@ def list_sessions(store: Path, settings: Tables, rater: str) -> list[dict[str, A
 
 def _row(store: Path, key: str, settings: Tables, verdicts: list[Verdict], rater: str) -> dict[str, Any]:
     row: dict[str, Any] = {"id": key, "date": "", "name": "", "length_s": 0.0, "state": "ready", "problem": None}
-    row |= {"clips": 0, "judged": 0, "raters": sorted({v.rater for v in verdicts}), "notes": [], "decided": []}
+    row |= {
+        "clips": 0,
+        "judged": 0,
+        "raters": sorted({v.rater for v in verdicts}),
+        "notes": [],
+        "decided": [],
+        "due": [],
+    }
     try:
         session = folders.open_folder(store, key, settings)
         row |= {
@@ -36,7 +45,7 @@ def _row(store: Path, key: str, settings: Tables, verdicts: list[Verdict], rater
             "name": " and ".join(file_name(p) for p in (session.about.recording, session.about.second) if p),
             "length_s": session.about.duration_s,
         }
-        row["decided"] = _decided(session)
+        row["decided"], row["due"] = _decided(session), _due(session, datetime.now(UTC).astimezone().date())
         problem = session.problem
         if problem:
             row |= {"state": "stopped", "problem": [problem.message.splitlines()[0], problem.mend]}
@@ -72,6 +81,22 @@ def _progress(findings: Findings, verdicts: list[Verdict], rater: str) -> dict[s
         "judged": len(set(attach(own, shown).values())),
         "notes": [note for note in findings.notes if not note.startswith(NOTHING)],
     }
+
+
+def _due(session: Session, today: date) -> list[str]:
+    """What a person should see to: a day to delete the session by that has passed, consent that was not given or was
+    taken back."""
+    retention, consent = (session.decisions.get(table, {}) for table in ("retention", "consent"))
+    days = retention.values() if isinstance(retention, dict) else ()
+    found = [f"this session was to be deleted by {day}" for day in days if isinstance(day, date) and _day(day) < today]
+    said = consent.values() if isinstance(consent, dict) else ()
+    if any(value is False or str(value).lower() in NO_CONSENT for value in said):
+        found.append("consent was not given, or was taken back")
+    return found
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
 
 
 def _decided(session: Session) -> list[str]:

@@ -11,6 +11,7 @@ export const keyTable = (act) => [
     [["L"], "30 s on", () => act.skip(30)],
     [["Enter"], "play the moment from its lead-in", () => act.playChosen()],
     [["r"], "play it again", () => act.replay()],
+    [["R"], "loop the clip, or play it once", () => act.loop()],
     [[","], "slower", () => act.faster(-1)],
     [["."], "faster", () => act.faster(1)],
   ]],
@@ -45,7 +46,7 @@ const INSIDE = [
   ["F", "put the word right"],
   ["G", "give it to the other person; with Shift, the whole turn"],
 ];
-const NAMES = { " ": "Space", J: "Shift J", L: "Shift L" };
+const NAMES = { " ": "Space", J: "Shift J", L: "Shift L", R: "Shift R" };
 
 /** Listen on the whole page. Returns the function that stops it. */
 export function listen(act) {

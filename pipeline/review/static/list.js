@@ -8,7 +8,7 @@ const FILTERS = {
   all: ["All", () => true],
   waiting: ["To review", (row) => row.state === "ready" && row.judged < row.clips],
   done: ["Reviewed", (row) => row.state === "ready" && row.judged >= row.clips],
-  trouble: ["Need attention", (row) => row.problem || row.notes.length > 0 || row.state === "unfinished"],
+  trouble: ["Need attention", (row) => row.problem || row.notes.length > 0 || row.due.length > 0 || row.state === "unfinished"],
 };
 
 export async function showList(root, words) {
@@ -63,7 +63,7 @@ const nothing = (sessions, search) =>
   !sessions.length ? "The store is empty." : search ? "No session matches." : "No session here.";
 
 const matches = (row, text) =>
-  !text || [row.name, row.id, day(row.date), row.date, ...row.notes, ...row.raters].some((value) => value.toLowerCase().includes(text));
+  !text || [row.name, row.id, day(row.date), row.date, ...row.notes, ...row.due, ...row.decided, ...row.raters].some((value) => value.toLowerCase().includes(text));
 
 function filterButtons(sessions, current, choose) {
   return Object.entries(FILTERS).map(([name, [title, test]]) =>
@@ -100,7 +100,7 @@ function progress(row) {
 function remarks(row) {
   const lines = [
     row.problem ? el("li", { class: "trouble" }, el("b", {}, `${row.problem[0]}. `), `What to do: ${row.problem[1]}.`) : null,
-    ...row.notes.map((note) => el("li", { class: "warn" }, `${note[0].toUpperCase()}${note.slice(1)}.`)),
+    ...[...row.due, ...row.notes].map((note) => el("li", { class: "warn" }, `${note[0].toUpperCase()}${note.slice(1)}.`)),
     row.decided.length ? el("li", {}, row.decided.join(" · ")) : null,
     row.raters.length > 1 ? el("li", {}, `Judged by ${row.raters.join(", ")}`) : null,
   ].filter(Boolean);

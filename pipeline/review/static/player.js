@@ -172,7 +172,7 @@ export class Player {
 
   controls() {
     this.playButton = button({ class: "big", on: { click: () => this.toggle() } }, { name: "Play", key: "K", iconName: "play", quiet: true });
-    this.loopButton = button({ on: { click: () => this.setLoop(!this.loop) } }, { name: "Loop the clip", iconName: "loop", quiet: true });
+    this.loopButton = button({ on: { click: () => this.setLoop(!this.loop) } }, { name: "Loop the clip", key: "Shift+R", iconName: "loop", quiet: true });
     this.rateChoice = el(
       "select",
       { "aria-label": "Speed, pitch kept", title: "Speed, pitch kept ( , and . )", on: { change: (event) => this.setRate(Number(event.target.value)) } },

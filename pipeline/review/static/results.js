@@ -22,6 +22,8 @@ export async function showResults(root, words) {
       found.raters.length ? raters(found) : el("p", { class: "quiet" }, "No clip has been judged by two people yet."),
       el("h2", {}, "Take them along"),
       el("p", {}, el("a", { href: "/api/verdicts.csv", download: true }, "Verdicts as CSV"), " · ", el("a", { href: "/api/verdicts.jsonl", download: true }, "as JSONL"), el("span", { class: "quiet" }, " – no words of a session and no notes")),
+      el("h2", {}, "What they teach"),
+      el("p", {}, learning(found.clinic)),
       el("p", { class: "limit" }, words.limit),
     ),
   );
@@ -38,6 +40,14 @@ function lede(found) {
   if (clinic.share !== null) parts.push(`In this clinic: ${percent(clinic.share)}, 95 % interval ${percent(clinic.low)} to ${percent(clinic.high)}.`);
   parts.push(`Unsure: ${clinic.unsure}. Clips drawn at random and judged: ${found.audited}. Moments that people added: ${found.missed}.`);
   return parts.join(" ");
+}
+
+/** How far the verdicts reach: the same steps as attune calibrate. */
+function learning(clinic) {
+  const judged = clinic.agreed + clinic.disagreed;
+  if (judged < 40) return `${judged} marked moments are judged. From 40 on, attune calibrate tells how often people here agree with such moments; until then nothing moves.`;
+  if (judged < 200) return `${judged} marked moments are judged. attune calibrate tells how often people here agree with such moments; from 200 on it can also fit the weights to them.`;
+  return `${judged} marked moments are judged. attune calibrate shows what they teach, before and after, and puts it in force only when asked to.`;
 }
 
 function table(head, rows) {

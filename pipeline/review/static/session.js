@@ -478,7 +478,7 @@ class Desk {
       {},
       el("p", { class: "quiet" }, "Each is saved by the browser, on this machine. Some hold words of the session."),
       this.chosen && this.view.media.sound ? el("p", {}, el("a", { href: `/api/sessions/${this.view.id}/clip?${new URLSearchParams({ start: Math.max(0, this.chosen.in - this.player.preRoll), end: this.chosen.out })}`, download: true }, "The chosen moment as a clip"), el("span", { class: "quiet" }, " (mp4 from its lead-in on, and its captions)")) : "",
-      el("ul", { class: "exports" }, this.words.formats.map((format) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}`, download: true }, format)))),
+      el("ul", { class: "exports" }, this.words.formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}`, download: true }, format), el("small", { class: "quiet" }, files)))),
       el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
     ));
   }
@@ -489,6 +489,7 @@ class Desk {
       skip: (seconds) => this.player.skip(seconds),
       playChosen: () => (this.chosen ? this.play(this.chosen) : this.player.toggle()),
       replay: () => this.player.replay(),
+      loop: () => this.player.setLoop(!this.player.loop),
       faster: (steps) => this.player.faster(steps),
       step: (by) => this.step(by),
       toggleEvidence: () => { const details = this.middle.querySelector("details"); if (details) details.open = !details.open; },
