@@ -35,6 +35,32 @@ def make_noise(seconds, level_db, seed=0, rate=RATE):
     return (chance.standard_normal(round(seconds * rate)) * 10 ** (level_db / 20)).astype(np.float32)
 
 
+def make_music(seconds, level_db=-20.0, rate=RATE):
+    """Four chords over and over, each struck twice a second, with overtones that fade."""
+    at = np.arange(round(seconds * rate)) / rate
+    chords = np.array([[262, 330, 392], [220, 262, 330], [175, 220, 262], [196, 247, 294]], dtype=float)
+    notes = chords[(at / 2).astype(int) % len(chords)].T
+    sound = np.exp(-(at % 0.5) * 3) * sum(np.sin(2 * np.pi * k * hz * at) / k for hz in notes for k in (1, 2, 3))
+    return (sound / np.sqrt(np.mean(sound**2)) * 10 ** (level_db / 20)).astype(np.float32)
+
+
+def whisper_like(speech, rate=RATE, seed=0):
+    """The same words whispered: noise through each frame's vocal tract (LPC of order 18), with the frame's level."""
+    import librosa
+    from scipy.signal import lfilter
+
+    size, hop = round(0.032 * rate), round(0.016 * rate)
+    window, noise = np.hanning(size), np.random.default_rng(seed).standard_normal(len(speech))
+    out = np.zeros(len(speech))
+    for at in range(0, len(speech) - size, hop):
+        frame = speech[at : at + size] * window
+        level = np.sqrt(np.mean(frame**2))
+        if level > 1e-4:
+            breath = lfilter([1.0], librosa.lpc(frame.astype(float), order=18), noise[at : at + size]) * window
+            out[at : at + size] += breath * level / np.sqrt(np.mean(breath**2))
+    return out.astype(np.float32)
+
+
 def silence(seconds, rate=RATE):
     return np.zeros(round(seconds * rate), dtype=np.float32)
 

@@ -28,7 +28,7 @@ from pipeline.speech.transcribe import (
     transcribe_models,
     words_of_lines,
 )
-from tests.made_speech import make_noise, make_tone, silence
+from tests.made_speech import make_music, make_noise, make_tone, silence, whisper_like
 
 RATE = 16000
 OPTIONS = TranscribeOptions()
@@ -319,3 +319,32 @@ def test_the_engine_writes_no_loop_even_where_activity_is_wrong(sound):
     """Told that somebody speaks where nobody does, at most a word or two comes of it, and never a loop."""
     words = transcribe(Audio(sound[None], RATE), [Activity(0, 8)], None, TINY)
     assert len(words) <= 6
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    "sound",
+    [silence(20), make_noise(20, -55.0), make_tone(50.0, 20, -30.0), make_music(20)],
+    ids=["digital silence", "room", "hum", "music"],
+)
+def test_no_word_where_nobody_speaks(sound):
+    assert hear(sound) == []
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("kind", ["whispering", "crosstalk"])
+def test_hard_speech_gives_no_word_in_the_silence_around_it(acted, kind):
+    speech = acted[0].mono[: 20 * RATE]
+    hard = whisper_like(speech) if kind == "whispering" else speech + 0.7 * acted[0].mono[20 * RATE : 40 * RATE]
+    room = [make_noise(10, -65.0, seed) for seed in (1, 2)]
+    words = hear(np.concatenate([room[0], hard, room[1]]))
+    assert words, "people do speak"
+    assert not [w.text for w in words if w.start < 9.5 or w.end > 30.5]
+
+
+def hear(sound: np.ndarray) -> list[Word]:
+    """The words, by voice activity and recogniser as they ship, small weights."""
+    from pipeline.speech.activity import ActivityOptions, find_activity
+
+    audio = Audio(sound[None].astype(np.float32), RATE)
+    return transcribe(audio, find_activity(audio, None, ActivityOptions()), None, TINY)

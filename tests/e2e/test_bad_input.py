@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.e2e.harness import ROOT, attune, environment, write_dialogue
+from tests.made_speech import make_music
 
 SMALL = '[words]\nmodel = "whisper-tiny.en"\n[markers]\nembedder = "none"\n'
 RATE = 16_000
@@ -159,7 +160,7 @@ def test_a_folder_of_everything(tmp_path, store):
     (folder / "empty.wav").write_bytes(b"")
     write_sound(folder / "two seconds.wav", noise.normal(0, 0.1, RATE * 2))
     write_sound(folder / "silence.wav", np.zeros(RATE * 8))
-    write_sound(folder / "music.wav", chords(8))
+    write_sound(folder / "music.wav", make_music(8))
     write_sound(folder / "one speaker.wav", client)
     write_sound(folder / "three speakers.wav", np.concatenate([therapist, client, third]))
     write_sound(folder / 'it\'s "quoted" ü.wav', noise.normal(0, 0.1, RATE * 5))
@@ -190,14 +191,6 @@ def acted(role: str, most_s: float = 15.0) -> np.ndarray:
     turns = json.loads((ROOT / "sample_audio" / "acted_session_2.turns.json").read_text())
     own = [sound[int(t["start"] * RATE) : int(t["end"] * RATE)] for t in turns if t["role"] == role]
     return np.concatenate(own)[: int(most_s * RATE)]
-
-
-def chords(length_s: float) -> np.ndarray:
-    """Four chords, each note with overtones that fade."""
-    at = np.arange(int(length_s * RATE)) / RATE
-    notes = np.array([[262, 330, 392], [220, 262, 330], [175, 220, 262], [196, 247, 294]])[(at / 2).astype(int) % 4].T
-    fade = np.exp(-(at % 0.5) * 3)
-    return 0.1 * fade * sum(np.sin(2 * np.pi * k * f * at) / k for f in notes for k in (1, 2, 3))
 
 
 @pytest.mark.slow
