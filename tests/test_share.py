@@ -269,6 +269,13 @@ def test_the_report_says_what_was_found_with_what_and_that_it_is_no_guarantee(tm
     assert ("Zork's,", "[other-1]", "capital") in set(zip(kept["said"], kept["instead"], kept["found_by"], strict=True))
 
 
+def test_another_language_is_told(tmp_path) -> None:
+    session, out = write_named(tmp_path / "store"), tmp_path / "copy"
+    (tmp_path / "store" / "attune.toml").write_text('[words]\nlanguage = "de"\n')
+    assert main(["share", session.id, "--store", str(tmp_path / "store"), "--out", str(out)]) == 0
+    assert "this session's language is 'de'" in (out / "REPORT.txt").read_text()
+
+
 def test_the_sound_of_the_copy_is_bleeped(tmp_path) -> None:
     session, out = write_named(tmp_path / "store"), tmp_path / "copy"
     assert main(["share", session.id, "--store", str(tmp_path / "store"), "--out", str(out)]) == 0

@@ -43,10 +43,18 @@ PICTURES = {
 }
 
 
-def build_report(found: Sequence[Found], lists: Sequence[str], picture: Picture, *, sound: bool) -> str:
-    """The report that goes with the copy. It holds none of the words that were found."""
+def build_report(
+    found: Sequence[Found], lists: Sequence[str], picture: Picture, *, sound: bool, language: str = "en"
+) -> str:
+    """The report that goes with the copy. It holds none of the words that were found.
+
+    sound     whether the copy holds any
+    language  of the session, a code, or "" where it is found out each time
+    """
     lines = ["De-identified copy of a session, made by attune share.", "", NO_GUARANTEE, "", *_counts(found), ""]
     lines += _with_what(lists)
+    if language not in ("en", ""):
+        lines.append(f"The rules are those of English, and this session's language is {language!r}: expect much worse.")
     if sound:
         lines.append(
             f"In the sound each of these words is a tone, from {PAD_S:.2f} s before it to {PAD_S:.2f} s after. The "

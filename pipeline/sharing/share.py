@@ -18,11 +18,11 @@ from pipeline.sharing.redact import Redactor, redact_voices
 from pipeline.sharing.report import Picture, build_report, write_words
 from pipeline.sharing.sound import find_spans, write_bleeped
 from pipeline.sharing.vocabulary import Vocabulary
-from pipeline.steps import AUDIO, EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES
+from pipeline.steps import AUDIO, EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES, WORDS
 
 NAME = "shared"  # stands for the session's id, by which the recording could be known again
 REPORT = "REPORT.txt"
-WORDS = "shared_words.csv"
+TAKEN_OUT = "shared_words.csv"
 COARSE = 9  # what is left of a picture: so many squares from top to bottom
 
 
@@ -51,9 +51,9 @@ def share_session(
     film, kind = _picture(session, picture)
     sound = media.has_sound(session)
     name = f"recording.{'mp4' if film else 'm4a'}" if sound else ""
-    report = build_report(found, vocabulary.lists, kind, sound=sound)
+    report = build_report(found, vocabulary.lists, kind, sound=sound, language=session.options(WORDS).language)
     texts = _texts(session, turns, redactor, name) | {REPORT: report.encode()}
-    words = session.folder / "exports" / WORDS
+    words = session.folder / "exports" / TAKEN_OUT
     with storing():
         folder.mkdir(parents=True, exist_ok=True)
         words.parent.mkdir(exist_ok=True)
