@@ -8,11 +8,14 @@ from dataclasses import replace
 import pytest
 
 from pipeline import formats
+from pipeline.alliance.calibration import Calibration
+from pipeline.alliance.calibration_store import Kept, Such, put_in_force
 from pipeline.records import About
 from pipeline.review import media, verdict_store
 from pipeline.review.access import HEADERS, Gate
 from pipeline.review.app import build_app
 from pipeline.review.verdicts import current_verdicts
+from pipeline.session import Receipt
 from tests.review_sessions import write_session, write_stopped
 
 TestClient = pytest.importorskip("fastapi.testclient", reason="needs httpx, which comes with Prefect").TestClient
@@ -347,6 +350,26 @@ def test_the_clip_drawn_at_random_looks_like_the_others_until_it_is_judged(page)
     closest = "playing down / closing off a feeling"
     assert told["0"] == {"audit": False, "closest": closest, "band": "some evidence", "such": ""}
     assert set(told) == {"0", "2"}
+
+
+def test_how_often_people_agreed_with_such_flags_is_told_after_the_verdict(page, store):
+    such = (Such("withdrawal", "some", 14, 22, 0.43, 0.8), Such("confrontation", "weak", 1, 2, 0.1, 0.9))
+    kept = Kept(1, 0, "2026-11-25", "0.2", 44, 20, 9, 9, 1.0, 0.0, such, 0.0, Calibration())
+    put_in_force(store, kept)
+    assert "such flags" not in page.get(f"/api/sessions/{LONG}").text
+    told = judge(page, clip=0).json()["told"]
+    assert told["0"]["such"] == "In this clinic, people agreed with 14 of 22 such flags (95 % interval 43 to 80 %)."
+    assert judge(page, clip=1).json()["told"]["1"]["such"] == ""  # of that kind and band none was judged
+    assert judge(page, clip=AUDIT).json()["told"]["2"]["such"] == ""
+
+
+def test_a_verdict_says_under_which_calibration_the_flag_was_found(page, store):
+    path = store / "sessions" / LONG / "receipts" / "moments.json"
+    for inputs in ({}, {"calibration": "a" * 64}, {"calibration": "b" * 64}):
+        path.write_bytes(formats.dump("moments.json", Receipt("moments", 2, {}, inputs, {}, {})))
+        judge(page)
+    events = verdict_store.load_events(store)
+    assert len({event.rules for event in events}) == 3
 
 
 def test_another_person_is_told_nothing_by_my_verdict(page):

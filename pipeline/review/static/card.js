@@ -202,7 +202,7 @@ function repairSeen(given, words, act) {
   };
   return el(
     "div",
-    { class: "field wide", role: "group", "aria-label": "Repair" },
+    { class: given.repair === "attempt" ? "field wide" : "field", role: "group", "aria-label": "Repair" },
     el("h3", {}, "Repair"),
     el("div", { class: "chips" }, REPAIRS.map(([value, text, key]) =>
       button({ "aria-pressed": String(given.repair === value), on: { click: say(value) } }, { name: text, key }))),

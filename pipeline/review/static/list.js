@@ -99,7 +99,7 @@ function progress(row) {
 
 function remarks(row) {
   const lines = [
-    row.problem ? el("li", { class: "trouble" }, el("b", {}, `${row.problem[0]}. `), `What to do: ${row.problem[1]}.`) : null,
+    row.problem ? el("li", { class: "trouble" }, el("b", {}, `${row.problem[0][0].toUpperCase()}${row.problem[0].slice(1)}. `), `What to do: ${row.problem[1]}.`) : null,
     ...[...row.due, ...row.notes].map((note) => el("li", { class: "warn" }, `${note[0].toUpperCase()}${note.slice(1)}.`)),
     row.decided.length ? el("li", {}, row.decided.join(" · ")) : null,
     row.raters.length > 1 ? el("li", {}, `Judged by ${row.raters.join(", ")}`) : null,

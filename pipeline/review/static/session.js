@@ -480,7 +480,7 @@ class Desk {
       this.chosen && this.view.media.sound ? el("p", {}, el("a", { href: `/api/sessions/${this.view.id}/clip?${new URLSearchParams({ start: Math.max(0, this.chosen.in - this.player.preRoll), end: this.chosen.out })}`, download: true }, "The chosen moment as a clip"), el("span", { class: "quiet" }, " (mp4 from its lead-in on, and its captions)")) : "",
       el("ul", { class: "exports" }, this.words.formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}`, download: true }, format), el("small", { class: "quiet" }, files)))),
       el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
-    ));
+    ), { wide: true });
   }
 
   keys() {
