@@ -14,6 +14,7 @@ from pipeline.intervals import Span, covered_s, merge
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
 from pipeline.speech.engines import whisper_align
 from pipeline.speech.engines.whisper_align import HeardWord
+from pipeline.speech.engines.whisper_options import is_loop, longest_run
 from pipeline.speech.transcribe import (
     ENGINES,
     Chunk,
@@ -348,3 +349,24 @@ def hear(sound: np.ndarray) -> list[Word]:
 
     audio = Audio(sound[None].astype(np.float32), RATE)
     return transcribe(audio, find_activity(audio, None, ActivityOptions()), None, TINY)
+
+
+@pytest.mark.parametrize(
+    ("text", "run"),
+    [
+        ("", 0),
+        ("I said no.", 1),
+        ("No, no, no, that is not it.", 3),
+        ("Uh, no. No no no no no NO no", 8),
+        ("thank you. Thank you thank you, and yes and yes", 3),
+        ("I do not know I do not know", 2),
+    ],
+)
+def test_a_run_of_the_same_words_is_counted(text, run):
+    assert longest_run(text) == run
+
+
+def test_a_run_among_other_talk_is_a_loop_although_it_packs_like_talk():
+    talk = "Do you have any allergies to medications that you know of, or to any food, pollen, dust or pets? "
+    assert not is_loop(talk + "No, no, no, none.")
+    assert is_loop(talk + "No " * 8)

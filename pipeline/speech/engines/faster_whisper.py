@@ -14,11 +14,11 @@ from pipeline.records import AttuneError
 from pipeline.speech.engines.whisper_align import HeardWord
 from pipeline.speech.engines.whisper_options import (
     FILLER_PROMPT,
-    MAX_COMPRESSION,
     NO_REPEAT_TOKENS,
     RATE_HZ,
     EngineOptions,
     check_language,
+    is_loop,
     is_silence,
 )
 
@@ -41,9 +41,7 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
         check_language(options.language, pipeline.model.model.is_multilingual)
     found = _decode(pipeline, chunks, options, options.verbatim)
     for no_repeat in (0, NO_REPEAT_TOKENS):
-        again = [
-            i for i, segments in enumerate(found) if any(s.compression_ratio > MAX_COMPRESSION for s, _ in segments)
-        ]
+        again = [i for i, segments in enumerate(found) if is_loop(" ".join(s.text for s, _ in segments))]
         retried = _decode(pipeline, [chunks[i] for i in again], options, False, no_repeat) if again else []
         for i, segments in zip(again, retried, strict=True):
             found[i] = segments

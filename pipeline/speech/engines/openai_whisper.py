@@ -19,11 +19,11 @@ from pipeline.speech.engines.whisper_decode import (
 )
 from pipeline.speech.engines.whisper_options import (
     FILLER_PROMPT,
-    MAX_COMPRESSION,
     NO_REPEAT_TOKENS,
     RATE_HZ,
     EngineOptions,
     check_language,
+    is_loop,
     is_silence,
 )
 
@@ -119,10 +119,8 @@ def _decode_checked(model: Model, tokenizer, listening: Listening, options: Engi
 
 
 def repeats_itself(found: Decoded, tokenizer) -> bool:
-    """Whether the text is a loop: it packs too well, or ran into the token limit."""
-    from whisper.utils import compression_ratio
-
-    return not found.finished or compression_ratio(tokenizer.decode(list(found.tokens))) > MAX_COMPRESSION
+    """Whether the text is a loop, or ran into the token limit."""
+    return not found.finished or is_loop(tokenizer.decode(list(found.tokens)))
 
 
 def build_rules(tokenizer, verbatim: bool, no_repeat: int = 0) -> Rules:
