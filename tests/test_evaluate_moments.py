@@ -181,6 +181,26 @@ def test_listening_sounds_inside_a_sentence_do_not_break_it(tmp_path):
     assert session.sustain == (False, False, True)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "listening"),
+    [
+        ("I walk every day.", "Mm-hmm.", True),
+        ("Do you walk every day?", "Mm-hmm.", False),
+        ("I walk every day.", "Okay.", False),
+        ("I walk every-", "Okay.", True),
+    ],
+)
+def test_mm_hmm_is_listening_unless_it_answers_and_a_word_only_inside_a_sentence(tmp_path, asked, said, listening):
+    path = table(
+        tmp_path,
+        ("0", "high", "client", "00:00:01", asked, "neutral"),
+        ("0", "high", "therapist", "00:00:03", said, "n/a"),
+        ("0", "high", "client", "00:00:04", "It helps.", "neutral"),
+    )
+    (session,) = background.load_background(path)
+    assert any(turn.backchannel for turn in session.turns) == listening
+
+
 def test_a_table_of_another_kind_is_named(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(AttuneError, match="transcript_id"):

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made["moments"].add_argument(
         "--ablate", action="store_true", help="leave out text, timing, voice and gates in turn"
     )
+    made["moments"].add_argument(
+        "--spoken", type=Path, metavar="RECORDINGS", help="what the same scripts lose spoken and recognised"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,6 +107,11 @@ def _timing(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _moments(args: argparse.Namespace) -> tuple[Any, str]:
+    if args.spoken is not None:
+        from pipeline.evaluate.spoken import evaluate_spoken, render_spoken
+
+        result = evaluate_spoken(args.path, args.spoken, tell=_tell)
+        return result, render_spoken(result)
     from pipeline.evaluate.moments import evaluate_moments, render_moments
 
     result = evaluate_moments(args.path, ablate=args.ablate)

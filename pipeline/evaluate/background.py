@@ -30,6 +30,7 @@ GAP_S = 0.3
 LISTENING = re.compile(
     r"^(?:(?:mm+|mhm+|mm-?hmm?|hmm+|uh-?huh|yeah|yes|yep|right|okay|ok|oh|sure|i see)[\s,.!?—-]*){1,3}$", re.IGNORECASE
 )
+SOUND = re.compile(r"^(?:(?:mm+|mhm+|mm-?hmm?|hmm*|uh-?huh|ah|aha|oh|huh)[\s,.!—-]*){1,3}$", re.IGNORECASE)
 LEAST_MIN = 1.0  # shorter sessions are measured over this
 TARGETS = {"flags_per_hour_high_outside_sustain": 1.5, "auc_low_against_high": 0.80}
 
@@ -98,12 +99,19 @@ def build_background(rows: Sequence[dict]) -> Background:
 
 
 def _is_listening(rows: Sequence[dict], k: int) -> bool:
-    """A listening sound inside the other's sentence: this table marks the break with a dash before or after it."""
-    if not LISTENING.match(rows[k]["utterance_text"].strip()):
+    """A listening sound while the other goes on, by the rule that turns are laid out with: "mm-hmm" between two
+    utterances of the other, unless it answers a question; words such as "yeah" only inside a sentence, which this
+    table marks with a dash before or after the break."""
+    said = rows[k]["utterance_text"].strip()
+    if not LISTENING.match(said):
         return False
     before = rows[k - 1]["utterance_text"].rstrip() if k else ""
     after = rows[k + 1]["utterance_text"].lstrip() if k + 1 < len(rows) else ""
-    return before.endswith(("-", "—")) or after.startswith(("-", "—"))
+    if before.endswith(("-", "—")) or after.startswith(("-", "—")):
+        return True
+    mine = rows[k]["interlocutor"]
+    both = 0 < k < len(rows) - 1 and rows[k - 1]["interlocutor"] == rows[k + 1]["interlocutor"] != mine
+    return both and bool(SOUND.match(said)) and not before.endswith("?")
 
 
 def _seconds(clock: str) -> float:

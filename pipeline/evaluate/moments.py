@@ -134,7 +134,7 @@ def evaluate_moments(
     result = {
         "sessions": len(scripts),
         "ruptures": sum(len(script.ruptures) for script in scripts),
-        "judged_by": _judged_by(judges, model),
+        "judged_by": judged_by(judges, model),
         "targets": TARGETS,
         "attune": summarise(judged, intervals=True),
         "baselines": {name: summarise([rule(run, s) for s in scripts]) for name, rule in BASELINES.items()},
@@ -145,7 +145,8 @@ def evaluate_moments(
     return result
 
 
-def _judged_by(judges: Judges, model: heads.Model | None) -> str:
+def judged_by(judges: Judges, model: heads.Model | None) -> str:
+    """Which heads judge, in words."""
     authors = list(left_out_authors(judges))
     if model is not None:
         return "the heads given"
