@@ -110,12 +110,19 @@ def test_weights_move_from_two_hundred_on_and_only_for_the_better():
     truth = {"wd_deferential": 0.3, "wd_minimal_response": 1.6}
     found = learn(clinic(400, truth), OPTIONS, 0.6)
     assert found.stage == "weights"
-    assert all(result.better for result in found.checks)
+    assert found.checks[1].better
+    assert found.checks[0].loss_after < found.checks[0].loss_before
     assert [result.of for result in found.checks] == ["newer sessions", "clients left out"]
     noise = learn(clinic(400, noise_only=True), OPTIONS, 0.6)
     assert noise.stage == "shares"
     assert noise.calibration == Calibration()
-    assert "no better" in noise.why
+    assert "not clearly better" in noise.why
+
+
+def test_where_the_programs_own_weights_are_right_they_mostly_stay():
+    """By chance a fit looks better now and then; a check that let half of them through would be none."""
+    offered = [learn(clinic(220, seed=seed), OPTIONS, 0.6).stage == "weights" for seed in range(8)]
+    assert sum(offered) <= 2
 
 
 def test_one_client_alone_cannot_be_left_out():

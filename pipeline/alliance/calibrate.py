@@ -15,6 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import stdev
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.alliance.calibration import SILENCE, VOICE, Calibration
@@ -108,6 +109,7 @@ class Check:
     """How the program's own weights and the fitted ones do on clips that neither had seen.
 
     loss_before, loss_after    mean log loss, both with the clinic's own scale; lower is better
+    error                      standard error of the difference of the two, clip by clip
     flags_before, flags_after  flags that each would show, and `agreed_...` how many of them people agreed with
     """
 
@@ -115,6 +117,7 @@ class Check:
     clips: int
     loss_before: float
     loss_after: float
+    error: float
     flags_before: int
     agreed_before: float
     flags_after: int
@@ -122,7 +125,8 @@ class Check:
 
     @property
     def better(self) -> bool:
-        return self.loss_after < self.loss_before
+        """Whether the fitted weights do better by more than chance would often have it: one standard error."""
+        return self.clips > 1 and self.loss_before - self.loss_after > self.error
 
 
 @dataclass(frozen=True)
@@ -160,8 +164,8 @@ def learn(rows: Sequence[Judged], options: MomentsOptions, precision: float) -> 
     weights = fit_weights(known, options)
     calibration, reached = build_calibration(known, weights, options, precision)
     checks = check(known, options, precision)
-    if not all(found.better for found in checks):
-        why = "on clips that they had not seen, the fitted weights are no better than the program's own"
+    if not (checks[0].loss_after < checks[0].loss_before and checks[1].better):
+        why = "on clips that they had not seen, the fitted weights are not clearly better than the program's own"
         return Learned("shares", why, scale, weights, Calibration(), checks, reached)
     return Learned("weights", "", scale, weights, calibration, checks, reached)
 
@@ -369,12 +373,14 @@ class _Tally:
                     self.after.append(row.fits)
 
     def result(self) -> Check:
-        n = max(1, len(self.losses))
+        gains = [before - after for before, after in self.losses]
+        n = max(1, len(gains))
         return Check(
             self.of,
-            len(self.losses),
+            len(gains),
             round(sum(before for before, _ in self.losses) / n, 4),
             round(sum(after for _, after in self.losses) / n, 4),
+            round(stdev(gains) / math.sqrt(n), 4) if len(gains) > 1 else 0.0,
             len(self.before),
             sum(self.before),
             len(self.after),

@@ -352,7 +352,7 @@ def test_markup_in_a_transcript_is_shown_as_text(desk):
 def test_a_stopped_session_says_why_in_the_list(desk):
     desk.enter()
     text = desk.page.inner_text(".sessions")
-    assert "the recording holds no sound" in text
+    assert "The recording holds no sound" in text
     assert "record again with a microphone" in text
     assert desk.page.locator(".sessions a").count() == 3
     desk.page.fill("input[type=search]", "thursday")
