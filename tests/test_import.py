@@ -158,6 +158,12 @@ def test_words_that_only_lie_elsewhere_are_named_and_left(store):
     ]
 
 
+def test_repair_attempts_that_were_changed_are_named_and_left(store):
+    found = changed(store, lambda eaf: eaf.add_annotation("repair attempts", 1000, 2000, "here too"))
+    assert found.none
+    assert [left for left in found.left if "repair attempts" in left]
+
+
 def test_a_turn_and_its_words_that_say_different_things_are_refused(store):
     def edit(eaf):
         old = labels(eaf, "client turns")[0]

@@ -21,6 +21,7 @@ from pipeline.records import Role
 
 STAMP_TIER = "attune"
 STAMP = re.compile(r"session (\S+), exported as ([0-9a-f]{12})")
+REPAIRS = "repair attempts"
 CANDIDATES: dict[str, str] = {title.lower(): kind for kind, title in KINDS.items()}  # tier -> kind of its moments
 
 
@@ -56,7 +57,7 @@ def build_content(material: Material) -> list[Tier]:
         chosen = [(m, headline(m)) for m in material.shown if m.kind == kind]
         if kind != "repair" or chosen:
             tiers.append(Tier(name, _lay(chosen)))
-    tiers.append(Tier("repair attempts", _lay((r, repair_line(r)) for r in material.findings.repairs)))
+    tiers.append(Tier(REPAIRS, _lay((r, repair_line(r)) for r in material.findings.repairs)))
     for name in dict.fromkeys(judged.tier for judged in material.judged):
         tiers.append(Tier(name, _lay((judged, judged.text) for judged in material.judged if judged.tier == name)))
     return tiers

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.exports.clock import short
-from pipeline.exports.tiers import CANDIDATES, STAMP_TIER
+from pipeline.exports.tiers import CANDIDATES, REPAIRS, STAMP_TIER
 from pipeline.records import AttuneError, Turn
 from pipeline.review import decisions, verdict_store
 from pipeline.review.edited_files import Tiers, load_tiers, read_stamp
@@ -73,6 +73,8 @@ def find_changes(session: Session, path: Path, rater: str, role: RaterRole) -> C
     gone = [
         f"tier {name!r} is not in the file: nothing on it is taken as changed" for name in base if name not in edited
     ]
+    if REPAIRS in edited and edited[REPAIRS] != base.get(REPAIRS, ()):
+        gone.append(f"what was changed on the tier {REPAIRS!r}: say it in a verdict, as 'agree; repair attempt'")
     return Changes(tuple(corrections), judged, (*left, *unmet, *judged.left, *gone))
 
 
