@@ -307,6 +307,7 @@ def test_blind_hides_what_is_marked_until_the_second_look(desk):
     desk.keys("l", "l", "l", "l", "l", "l", "l", "m")
     [mark] = desk.saved(1)
     assert (mark.subject, mark.saw_flag) == ("missed", False)
+    desk.page.get_by_text("A moment you added").first.wait_for()  # the answer has arrived
     desk.keys("b")
     assert desk.page.locator(".overview .marks .mark").count() == 6
 
