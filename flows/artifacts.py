@@ -6,11 +6,14 @@
     events      attune.session.ready | stopped | resting     resource attune.session.<id>; payload: the code
                 attune.night.summary                         resource attune.night; payload: counts
 
-Nothing that is made depends on them, so that a server which does not take one stops nothing.
+Nothing that is made depends on them, so that a server which does not take one stops nothing, and is not asked again in
+the same session, for a client tries each call for a minute. A temporary server, whose pages nobody opens while it runs,
+is told the night's table only.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,25 +22,28 @@ from typing import Any
 from prefect.states import Completed, State
 
 from flows import context
+from flows.server import TEMPORARY
 from pipeline.steps import STEPS
 
 KEY = "attune-night"
-EVERY_S = 2.0  # between two updates of a session's progress
+EVERY_S, NEVER = 2.0, float("inf")  # between two updates of a session's progress, seconds
 
 
 class Progress:
     """How far a session is. Short sessions, and those that are up to date, have no artifact."""
 
     def __init__(self, session: str) -> None:
-        self.session, self.artifact, self.next_s = session, None, time.monotonic() + EVERY_S
+        self.session, self.artifact = session, None
+        self.next_s = NEVER if TEMPORARY in os.environ else time.monotonic() + EVERY_S
 
     def show(self, done: int) -> None:
         """`done` steps of the table have been gone through."""
         if time.monotonic() < self.next_s:
             return
-        self.next_s = time.monotonic() + EVERY_S
+        self.next_s = NEVER
         with suppress(Exception):
             self._show(100.0 * done / len(STEPS))
+            self.next_s = time.monotonic() + EVERY_S
 
     def _show(self, percent: float) -> None:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -50,10 +56,11 @@ class Progress:
 
 def tell_end(session: str, state: State) -> None:
     """Tell Prefect that a session's flow has ended in this state."""
+    if TEMPORARY in os.environ:
+        return
     end = "ready" if state.is_completed() else "resting" if state.is_cancelled() else "stopped"
     with suppress(Exception):
         _emit(f"session.{end}", f"session.{session}", {"code": "" if end == "ready" else state.message})
-    with suppress(Exception):
         if end == "ready" and (pages := context.watch_options().pages):
             _link(session, pages)
 

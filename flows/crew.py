@@ -20,14 +20,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flows.context import patience_s
 from flows.environment import LOCK_WAIT, STORE
-from flows.server import Server, end_orphans
+from flows.server import TEMPORARY, Server, end_orphans
 from flows.worker import PREFECT_LOST, STORE_LOST, WITHOUT_PREFECT
 from pipeline.lock import OWNER
 from pipeline.night import Job
@@ -57,10 +58,18 @@ class Told:
 class Worker:
     """One child process (`flows.worker`) and the job it is at."""
 
-    def __init__(self, inbox: queue.SimpleQueue[Told], *, prefect: str, small: bool, lock_wait_s: float) -> None:
-        """prefect: the server's address, or "" to do without."""
+    def __init__(
+        self,
+        inbox: queue.SimpleQueue[Told],
+        *,
+        prefect: str,
+        small: bool,
+        lock_wait_s: float,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """prefect: the server's address, or "" to do without; more: for its environment."""
         root = str(Path(__file__).parents[1])
-        env = dict(os.environ) | {OWNER: str(os.getpid()), LOCK_WAIT: str(lock_wait_s)}
+        env = dict(os.environ) | dict(more) | {OWNER: str(os.getpid()), LOCK_WAIT: str(lock_wait_s)}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         if prefect:
             env["PREFECT_API_URL"] = prefect
@@ -152,9 +161,7 @@ class Crew:
                     return False
                 self._dismiss(idle[0])
             self._keep_server()
-            address = self.server.address if self.prefect else ""
-            worker = Worker(self.inbox, prefect=address, small=small, lock_wait_s=self.lock_wait_s)
-            self.workers.append(worker)
+            worker = self._hire(small)
         job.state, job.code = "running", ""
         worker.job, worker.step, worker.until = job, "", float("inf")
         worker.order("session", session=job.session)
@@ -174,11 +181,17 @@ class Crew:
         worker = next((w for w in self.workers if w.job is None and w.prefect), None)
         if worker is None and self.prefect and self.ran_flows and len(self.workers) < self.size:
             self._keep_server()
-            worker = Worker(self.inbox, prefect=self.server.address, small=False, lock_wait_s=self.lock_wait_s)
-            self.workers.append(worker)
+            worker = self._hire(small=False)
         if worker is not None:
             worker.order("report", rows=rows, told=told, counts=counts)
         return worker is not None
+
+    def _hire(self, small: bool) -> Worker:
+        address = self.server.address if self.prefect else ""
+        own = {TEMPORARY: "1"} if self.server.own else {}
+        worker = Worker(self.inbox, prefect=address, small=small, lock_wait_s=self.lock_wait_s, more=own)
+        self.workers.append(worker)
+        return worker
 
     def rest(self) -> None:
         """Ask the workers to stop after the step they are at."""

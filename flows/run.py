@@ -16,7 +16,7 @@ from pathlib import Path
 from flows import context, environment
 from flows.crew import MENDS, Audience, Crew
 from flows.runners import task_runner
-from flows.server import Server, end_orphans
+from flows.server import TEMPORARY, Server, end_orphans
 from flows.watch import Plan, Voice, Watch
 from pipeline.lock import WAIT_S
 from pipeline.night import Job, Report, next_job
@@ -102,13 +102,14 @@ def _serving(cluster: Cluster) -> Iterator[None]:
         )
     end_orphans(server.store)
     server.keep_up()
-    os.environ["PREFECT_API_URL"] = server.address
+    if server.own:
+        os.environ |= {"PREFECT_API_URL": server.address, TEMPORARY: "1"}
     try:
         yield
     finally:
         server.end()
         if server.own:
-            del os.environ["PREFECT_API_URL"]
+            del os.environ["PREFECT_API_URL"], os.environ[TEMPORARY]
 
 
 def _go_through(sessions: Sequence[str], cluster: Cluster, jobs: dict[str, Job], tell: Callable[[Job], None]) -> None:

@@ -21,7 +21,9 @@ from pathlib import Path
 
 TAG = "attune-process"
 OWNER = "ATTUNE_SERVER_OWNER"  # in the environment of a temporary server: the process that it serves
+TEMPORARY = "ATTUNE_SERVER_TEMPORARY"  # set in the environment of what works with a temporary server
 GRACE_S = 5.0  # for a server to end by itself
+SQLITE = b"SQLite format 3\0"  # how every database of its begins
 START_S = 180.0  # the first migration of a database can take over a minute on a slow disk
 MOST = 200  # flow runs looked at in one sweep; the most that a server gives at once
 LARGE = 256 * 1024 * 1024  # bytes of a database after which a new one is begun: some thousands of sessions
@@ -48,8 +50,12 @@ class Server:
 
     def keep_up(self) -> str:
         """Start it if it is not there. Returns what happened, for the log: "" where nothing did."""
-        if not self.own or (self.process is not None and self.process.poll() is None):
+        if not self.own:
             return ""
+        if self.process is not None and self.process.poll() is None:
+            if not _is_overwritten(self.store):
+                return ""
+            self.end()  # its clients would try every call for minutes
         aside = put_damaged_away(self.store)
         put_large_away(self.store)
         self.starts += 1
@@ -187,6 +193,16 @@ def _put_away(database: Path, aside: Path) -> Path:
 def _is_in_use(database: Path) -> bool:
     """Whether another server works with it: the last to close a database takes its log of changes away."""
     return database.with_name(f"{database.name}-wal").exists()
+
+
+def _is_overwritten(store: Path) -> bool:
+    """Whether the first bytes of the database are not those of any: what can be seen at once while a server runs."""
+    try:
+        with (store / "prefect" / "prefect.db").open("rb") as file:
+            start = file.read(len(SQLITE))
+    except OSError:
+        return False
+    return start not in (b"", SQLITE)
 
 
 def _is_whole(database: Path) -> bool:

@@ -116,6 +116,22 @@ def test_a_damaged_database_is_put_aside(tmp_path, content, damaged):
     assert database.exists() == (content is not None and not damaged)
 
 
+@pytest.mark.parametrize(("content", "ended"), [(b"torn" * 99, True), (server.SQLITE + b"x", False), (b"", False)])
+def test_a_server_whose_database_is_overwritten_is_started_anew(tmp_path, monkeypatch, content, ended):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setattr(server.Server, "_start", lambda self: None)
+    (tmp_path / "prefect").mkdir()
+    own = server.Server(tmp_path)
+    own.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = own.process
+    (tmp_path / "prefect" / "prefect.db").write_bytes(content)
+    told = own.keep_up()
+    assert (process.poll() is not None) == ended
+    assert ("damaged" in told) == ended
+    process.kill()
+    process.wait()
+
+
 def test_a_large_database_gives_way_to_a_new_one_and_replaces_the_last(tmp_path, monkeypatch):
     database = tmp_path / "prefect" / "prefect.db"
     database.parent.mkdir()

@@ -171,17 +171,24 @@ def test_progress_the_page_and_the_end_are_told_to_prefect(prefect_server, tmp_p
     ]
 
 
-def test_an_artifact_that_is_refused_stops_nothing(prefect_server, tmp_path, monkeypatch):
+def test_an_artifact_that_is_refused_stops_nothing_and_is_asked_for_once(prefect_server, tmp_path, monkeypatch):
     from flows import artifacts
     from flows.session import process_session
 
+    asked = []
+
     def refuse(*args):
+        asked.append(args)
         raise RuntimeError("no")
 
     monkeypatch.setattr(artifacts, "EVERY_S", 0.0)
     monkeypatch.setattr(artifacts.Progress, "_show", refuse)
     monkeypatch.setattr(artifacts, "_emit", refuse)
     assert process_session(opened(prefect_server, tmp_path, repeat=12).id, return_state=True).is_completed()
+    assert len(asked) == 2, "once for the progress, once for the end"
+    monkeypatch.setenv(server.TEMPORARY, "1")
+    assert process_session(opened(prefect_server, tmp_path, repeat=13).id, return_state=True).is_completed()
+    assert len(asked) == 2, "a temporary server is not told"
 
 
 def test_the_night_is_kept_as_a_table_with_the_way_out(prefect_server):
