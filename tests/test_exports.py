@@ -284,6 +284,12 @@ def test_doubtful_words_are_marked() -> None:
     assert re.search(r"<i class=doubt [^>]+>mumble</i>", page_of(make()))
 
 
+def test_two_recordings_play_as_one_sound() -> None:
+    page = page_of(make(about=replace(ABOUT, recording="/x/client.mp4", second="/x/therapist.mp4")))
+    assert '<audio id=player controls preload=metadata src="./audio.flac"' in page
+    assert "client.mp4" not in page
+
+
 def test_sound_gets_an_audio_player_and_no_recording_gets_no_links() -> None:
     assert "<audio id=player" in page_of(make(about=replace(ABOUT, recording="/x/a.M4A")))
     silent = page_of(make(about=replace(ABOUT, recording="")))

@@ -492,3 +492,11 @@ def test_any_text_makes_a_sheet(text: str) -> None:
     word, page = sheets_of(Material(about, tuple(turns), findings, tuple(voices)), sheet_words=True)
     assert one_line(text) in one_line(word)
     assert "Possible withdrawal" in page
+
+
+@pytest.mark.parametrize("form", ["eaf", "vlc"])
+def test_two_recordings_are_linked_as_their_joined_sound(form: str) -> None:
+    about = replace(ABOUT, second="/x/second.wav")
+    material = replace(MATERIAL, about=about, joined="/clinic/store/sessions/7c120c39db3e/audio.flac")
+    [content] = files_of(material, form).values()
+    assert "../store/sessions/7c120c39db3e/audio.flac" in (content if isinstance(content, str) else content.decode())

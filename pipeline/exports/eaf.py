@@ -46,9 +46,9 @@ def write_eaf(material: Material, options: ExportOptions) -> bytes:
 
 def _add_header(root: ElementTree.Element, material: Material) -> None:
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
-    if material.about.recording:
-        link = relative_link(material.about.recording, material.folder)
-        kind = mimetypes.guess_type(file_name(material.about.recording))[0] or "application/octet-stream"
+    if material.plays:
+        link = relative_link(material.plays, material.folder)
+        kind = mimetypes.guess_type(file_name(material.plays))[0] or "application/octet-stream"
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=link, MIME_TYPE=kind, RELATIVE_MEDIA_URL=link)
 
 

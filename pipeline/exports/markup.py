@@ -39,10 +39,10 @@ def _unpaired(path: str) -> bool:
 def time_link(at: float, material: Material, *, lead_s: float = 0.0, label: str = "") -> str:
     """A time that plays from there, `lead_s` earlier; plain text where there is no recording."""
     said = escape(label) if label else short(at)
-    if not material.about.recording:
+    if not material.plays:
         return f"<span class=time>{said}</span>"
     start = max(0.0, at - lead_s)
-    address = escape(f"{recording_url(material.about.recording)}#t={start:.3f}".rstrip("0").rstrip("."))
+    address = escape(f"{recording_url(material.plays)}#t={start:.3f}".rstrip("0").rstrip("."))
     return f'<a class=time href="{address}" data-at="{start:.3f}">{said}</a>'
 
 

@@ -44,6 +44,7 @@ class Material:
     markers, speech, windows, frames
                      for the tables alone; empty or None where they are not known
     judged           verdicts that stand, for the tiers alone
+    joined           where the session's own sound lies, which holds both people; as seen from the session's folder
     """
 
     about: About
@@ -57,6 +58,12 @@ class Material:
     windows: pd.DataFrame | None = None
     frames: pd.DataFrame | None = None
     judged: tuple[Judged, ...] = ()
+    joined: str = "audio.flac"
+
+    @property
+    def plays(self) -> str:
+        """What is played and linked: the recording, or the joined sound where each person has a recording; or ""."""
+        return self.joined if self.about.second else self.about.recording
 
     @property
     def shown(self) -> tuple[Moment, ...]:

@@ -118,7 +118,7 @@ def _player(material: Material, options: ExportOptions) -> str:
 
 
 def _screen(material: Material) -> str:
-    path = material.about.recording
+    path = material.plays
     if not path:
         return "<p class='quiet silent'>This session comes from a transcript alone: there is nothing to play.</p>"
     sound = file_name(path).lower().endswith(SOUND_ONLY)

@@ -27,8 +27,8 @@ def write_vlc(material: Material, options: ExportOptions) -> bytes:
     session = one_line(material.about.session)
     ElementTree.SubElement(root, f"{{{XSPF}}}title").text = f"Session {session}: moments worth a look"
     tracks = ElementTree.SubElement(root, f"{{{XSPF}}}trackList")
-    if material.about.recording:
-        link = relative_link(material.about.recording, material.folder)
+    if material.plays:
+        link = relative_link(material.plays, material.folder)
         moments = sorted(material.shown, key=lambda moment: (moment.start, moment.end))
         starts = [max(0.0, moment.start - options.pre_roll_s) for moment in moments]
         names = [f"{short(moment.start)} {headline(moment)}" for moment in moments]

@@ -20,7 +20,7 @@ from pipeline.review import verdict_store
 from pipeline.review.verdict_text import say_verdict, tier_name
 from pipeline.review.verdicts import current_verdicts
 from pipeline.session import Session, storing
-from pipeline.steps import FRAMES, MARKERS, MOMENTS, SPEECH, TURN_TABLE, TURNS, VOICES, WINDOWS, Step
+from pipeline.steps import AUDIO, FRAMES, MARKERS, MOMENTS, SPEECH, TURN_TABLE, TURNS, VOICES, WINDOWS, Step
 
 FOR_TABLES = ("csv", "parquet")  # the formats that write every table
 WITH_MARKERS = (*FOR_TABLES, "bins")  # those that list every marker
@@ -85,6 +85,7 @@ def load_material(session: Session, formats: Iterable[str], folder: Path | None 
         windows=table(WINDOWS),
         frames=table(FRAMES),
         judged=_judged(session) if set(formats) & set(WITH_TIERS) else (),
+        joined=str((session.folder / AUDIO.makes[0]).resolve()),
     )
 
 
