@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "markers": "print the catalogue of markers",
     "features": "print every measured column: unit, definition, source",
     "models": "list, fetch, verify or add weights",
+    "train": "fit the heads from coded scripts again, with a receipt",
     "evaluate": "measure against references: accuracy, speed and memory",
     "init": "write a settings file with every default explained",
     "doctor": "check versions, weights, disk and store",

@@ -161,3 +161,22 @@ def test_what_speaks_against_a_turn_is_said():
     assert "arrangements" in said
     assert "fact" in said
     assert gates.speaks_against([turn("What is it like?", "therapist"), turn("You never listen", start=2)], 0, 1) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Are you sleeping?",
+        "how was that for you",
+        "so what does that do for you",
+        "and do you take it with food",
+        "would you say",
+    ],
+)
+def test_questions_are_known_without_their_mark(text):
+    assert gates.is_question(text)
+
+
+@pytest.mark.parametrize("text", ["So the week is one thing and the weekend another.", "That took courage.", "Go on."])
+def test_statements_are_no_questions(text):
+    assert not gates.is_question(text)

@@ -99,7 +99,7 @@ def test_a_broken_file_of_heads_says_the_way_out(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"no")
     with pytest.raises(AttuneError, match="cannot be read") as caught:
         heads.load_model(tmp_path / "x.npz")
-    assert "pipeline.alliance.train" in caught.value.mend
+    assert "attune train" in caught.value.mend
 
 
 def test_the_shipped_heads_fit_the_features_and_their_receipt():
@@ -131,6 +131,20 @@ def test_feature_names_are_distinct_and_as_many_as_the_values(prepared):
     for role in ("client", "therapist"):
         names = feature_names(role, WIDTH)
         assert len(set(names)) == len(names) == prepared[0][0].features[role].values.shape[1]
+
+
+def test_a_short_turn_after_a_statement_is_a_receipt_and_after_a_question_an_answer():
+    turns = talk(
+        ("t", "So the week is one thing and the weekend another."),
+        ("c", "Yeah."),
+        ("t", "And how was the weekend for you?"),
+        ("c", "Fine."),
+        ("t", "That took courage."),
+        ("c", "It did, because I had never said no to him before."),
+    )
+    rows = heads.measure_both(turns, train.timing.measure_course(turns), None)["client"]
+    column = feature_names("client", 0).index("words:receipt")
+    assert rows.values[:, column].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_backchannels_have_no_row():
@@ -207,6 +221,58 @@ def test_a_session_is_moved_half_way_to_the_usual_median():
     assert heads.against_usual(few) is few
 
 
+def test_a_turn_resembles_the_marker_that_it_was_coded_with(prepared, model):
+    kinds = model.heads["timing+words+meaning"].kinds
+    quiet = next(item for item in prepared[0] if item.labels["withdrawal"].any())
+    inside = quiet.labels["withdrawal"] == 1
+    scores = kinds["withdrawal"].scores(quiet.features["client"].values)
+    means = dict(zip(kinds["withdrawal"].ids, scores[inside].mean(0), strict=True))
+    assert max(means, key=means.get) == "wd_minimal_response"
+    assert means["wd_minimal_response"] > scores[~inside].mean(0).max() + 0.2
+    assert means["wd_denial"] == pytest.approx(0.0, abs=1e-6), "no script here holds a denial"
+
+
+def test_a_session_that_resembles_a_marker_all_along_is_lowered_to_the_usual_and_none_is_raised():
+    kinds = heads.Kinds(("x",), np.zeros(1), np.zeros(1), np.ones((1, 1)), np.array([0.1]))
+    high, low = np.linspace(0.4, 0.8, 11)[:, None], np.linspace(-0.4, 0.0, 11)[:, None]
+    assert np.median(kinds.scores(high)) == pytest.approx(0.1)
+    assert kinds.scores(high)[-1] - kinds.scores(high)[0] == pytest.approx(0.4)
+    assert (kinds.scores(low) == low).all()
+    assert (kinds.scores(high[:3]) == high[:3]).all(), "too few turns for a usual"
+
+
+def test_the_course_reads_the_kinds_of_a_turn_and_the_stronger_beside_it():
+    turns = talk(*QUIET_SESSION)
+    client = np.array([i for i, t in enumerate(turns) if t.role == "client"])
+    where = dict.fromkeys(heads.FAMILIES, client)
+    line = {f: np.zeros(len(client)) for f in heads.FAMILIES}
+    kinds = np.zeros((len(client), 2))
+    kinds[3, 1] = 0.5
+    plain = heads.course_rows(turns, where, line, {}, "withdrawal")
+    rows = heads.course_rows(turns, where, line, {"withdrawal": kinds}, "withdrawal")
+    added = rows[:, plain.shape[1] :]
+    assert added[3].tolist() == [0.0, 5.0, 0.0, 0.0, 5.0, 5.0]
+    assert added[2].tolist() == added[4].tolist() == [0.0, 0.0, 0.0, 5.0, 0.0, 5.0]
+    assert not added[6].any()
+
+
+def test_a_line_head_left_out_of_a_group_is_one_fitted_on_the_rest(prepared):
+    rough, options = prepared[1], train.TrainOptions()
+    names = train.variant_names("client", "timing")
+    cut = [train._cut(item, "timing") for item in rough]
+    mine = [[k for k, i in enumerate(rough) if i.script.author == a] for a in "pq"]
+    left = train._Ridge(cut, mine, "client", names, options).fit_lines(without=0)["withdrawal"]
+    values = np.concatenate([item.features["client"].values for item in cut])
+    rest = np.concatenate([cut[k].features["client"].values for k in mine[1]]).astype(float)
+    y = np.concatenate([cut[k].labels["withdrawal"] for k in mine[1]])
+    mean, scale = values.mean(0), np.maximum(values.std(0), 0.01)
+    x = np.column_stack([(rest - mean) / scale, np.ones(len(rest))])
+    penalty = np.diag([options.ridge_named * len(x)] * (x.shape[1] - 1) + [0.0])
+    weight = np.linalg.solve(x.T @ x + penalty, x.T @ y)
+    alone = train.LINE_SPREAD * (x @ weight) + heads.USUAL
+    assert left.log_odds(rest) == pytest.approx(alone, abs=1e-3)
+
+
 def test_the_course_reads_the_neighbours_and_the_repair_that_follows():
     turns = talk(*QUIET_SESSION)
     client = np.array([i for i, t in enumerate(turns) if t.role == "client"])
@@ -214,7 +280,7 @@ def test_the_course_reads_the_neighbours_and_the_repair_that_follows():
     where = {"withdrawal": client, "confrontation": client, "repair": therapist}
     line = {f: np.zeros(len(where[f])) for f in heads.FAMILIES}
     line["repair"][-1] = 5.0
-    rows = heads.course_rows(turns, where, line, "withdrawal")
+    rows = heads.course_rows(turns, where, line, {}, "withdrawal")
     after = 3 * (2 * heads.REACH + 1)
     assert rows.shape == (len(client), after + 6)
     assert rows[0, after] == 0.0

@@ -40,7 +40,8 @@ _WORDS = (
 )
 _AROUND = ("own_length_before", "own_length_after", "own_length_near", "own_wait_near", "floor_share", "opening",
            "closing", "silence_near")  # fmt: skip
-_COURSE = ("minimal_near", "unanswered_near", "addressed", "other_people", "logistics", "feeling_asked", "fact_asked")
+_COURSE = ("minimal_near", "unanswered_near", "addressed", "other_people", "logistics", "feeling_asked", "fact_asked",
+           "receipt", "receipts_near")  # fmt: skip
 _NEARNESS = (
     "near_before",
     "near_after",
@@ -50,7 +51,9 @@ _NEARNESS = (
     "near_own_course",
 )
 
-GATED = re.compile(r"(?:invited|challenged|addressed|logistics|feeling_asked|fact_asked|unanswered_near)$")  # by gates
+GATED = re.compile(  # columns that rest on the gates
+    r"(?:invited|challenged|addressed|logistics|feeling_asked|fact_asked|unanswered_near|receipt|receipts_near)$"
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,14 @@ class _Session:
             float(gates.is_logistics(text)),
             float(gates.is_feeling_probe(asked)),
             float(gates.is_factual_question(asked)),
+            float(self._is_receipt(i)),
+            _mean(float(self._is_receipt(j)) for j in near),
         ]
+
+    def _is_receipt(self, i: int) -> bool:
+        """A very short turn after a statement: it says "I hear you", where after a question it would leave one open."""
+        before = self.course[i].before
+        return self.course[i].minimal and before is not None and not gates.is_question(self.texts[before])
 
     def _meaning(self, own: Sequence[int], at: int, around: Sequence[int | None]) -> list[float]:
         i, before, after, own_before, own_after = around

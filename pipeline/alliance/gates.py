@@ -74,6 +74,11 @@ _FACT = re.compile(
     r"|when (?:is|was|did|are)|who (?:is|was|'s))\b",
     re.IGNORECASE,
 )
+_CLOSED = re.compile(
+    r"(?:^|[.!,;] )(?:so |and |but |okay |well )*(?:do|does|did|are|is|was|were|have|has|can|could|would|will|shall"
+    r"|should|don't|didn't|isn't|aren't|wasn't) (?:you|that|it|he|she|they|there|we|i|this|your)\b",
+    re.IGNORECASE,
+)
 _LOGISTICS = re.compile(
     r"\b(?:next (?:week|session|time)|same time|appointment|reschedul\w*|book(?:ed|ing)?|calendar|o'clock"
     r"|half (?:past|one|two|"
@@ -215,6 +220,11 @@ def _third_party_subject(text: str) -> bool:
 def is_factual_question(text: str) -> bool:
     """A question whose ordinary answer is short: a number, a date, a name, yes or no."""
     return bool(_FACT.search(text)) and not _FEELING_PROBE.search(text)
+
+
+def is_question(text: str) -> bool:
+    """A question, by its mark or by its words: recognised speech may lack the mark."""
+    return "?" in text or bool(_OPEN.search(text) or _FACT.search(text) or _CLOSED.search(text))
 
 
 def is_open_invitation(text: str) -> bool:

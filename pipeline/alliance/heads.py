@@ -1,9 +1,11 @@
 """Trained heads: small linear models that say how far a turn stands out, and what kind of line it is.
 
-Two layers, both a weighted sum in natural-log odds. The line head reads one turn with its neighbours. The course head
-reads the line heads' log-odds of the turns around: a rupture is several turns long, and a repair tends to follow it.
-The naming heads say which marker or strategy a line is closest to. Weights come from `pipeline.alliance.train` and lie
-in `data/heads.npz`; nothing but numpy is needed to use them.
+Two layers, both a weighted sum in natural-log odds. The line head reads one turn with its neighbours; beside it the
+kind heads say how far the turn resembles each marker of a family, because a family is many things: a denial and a long
+story away from the point have little in common. The course head reads the line heads' log-odds of the turns around,
+and the kinds: a rupture is several turns long, and a repair tends to follow it. The naming heads say which marker or
+strategy a line is closest to. Weights come from `pipeline.alliance.train` and lie in `data/heads.npz`; nothing but
+numpy is needed to use them.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ AFTER_S, BEFORE_S = 90.0, 120.0  # how far ahead a repair, how far back a ruptur
 USUAL, USUAL_SHARE = -4.0, 0.5  # median log-odds of an ordinary session; how far a session is moved to it
 LEAST_USUAL = 10  # turns that a median needs
 LINE_SHARE = 0.3  # of the line head in the final log-odds; chosen with each author in turn left out
+WITH_KINDS = ("withdrawal", "confrontation")
+KIND_SCALE = 10.0  # brings kind scores, 0 to 1, to the spread of log-odds
 ABSENT = -4.0  # log-odds where there is no such turn: well below any ordinary turn
 
 
@@ -54,11 +58,40 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Kinds:
+    """How far a turn resembles each marker of one family: about 0 where it does not, about 1 where it does.
+
+    ids      of the markers
+    weight   shape (len(ids), columns)
+    usual    median over sessions of the session's median score
+    """
+
+    ids: tuple[str, ...]
+    bias: np.ndarray
+    mean: np.ndarray
+    weight: np.ndarray
+    usual: np.ndarray
+
+    def raw(self, values: np.ndarray) -> np.ndarray:
+        """Shape (turns, len(ids))."""
+        return self.bias + (values - self.mean) @ self.weight.T
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """The raw scores, lowered by what the session's median exceeds the usual: some people talk like that all along,
+        hedging or agreeing from beginning to end. A session below the usual is not raised."""
+        raw = self.raw(values)
+        if len(raw) < LEAST_USUAL:
+            return raw
+        return raw - np.maximum(0.0, np.median(raw, axis=0) - self.usual)
+
+
+@dataclass(frozen=True)
 class Heads:
-    """The heads of one variant, by family."""
+    """The heads of one variant, by family; kinds only for WITH_KINDS."""
 
     line: dict[str, Head]
     course: dict[str, Head]
+    kinds: dict[str, Kinds]
 
 
 @dataclass(frozen=True)
@@ -113,15 +146,14 @@ def score_turns(turns: Sequence[Turn], features: dict[str, Features], heads: Hea
     features   as `measure_both` gives them, cut with `of_variant` to what these heads were trained on
     """
     line = {f: against_usual(heads.line[f].log_odds(features[ROLE[f]].values)) for f in FAMILIES}
+    kinds = {f: heads.kinds[f].scores(features[ROLE[f]].values) for f in WITH_KINDS}
     where = {family: features[ROLE[family]].turns for family in FAMILIES}
-    return {
-        family: Scores(
-            turns=where[family],
-            line=line[family],
-            course=_blend(line[family], heads.course[family].log_odds(course_rows(turns, where, line, family))),
-        )
-        for family in FAMILIES
-    }
+    scores = {}
+    for family in FAMILIES:
+        rows = course_rows(turns, where, line, kinds, family)
+        blend = _blend(line[family], heads.course[family].log_odds(rows))
+        scores[family] = Scores(turns=where[family], line=line[family], course=blend)
+    return scores
 
 
 def against_usual(line: np.ndarray) -> np.ndarray:
@@ -135,13 +167,18 @@ def _blend(line: np.ndarray, course: np.ndarray) -> np.ndarray:
 
 
 def course_rows(
-    turns: Sequence[Turn], where: dict[str, np.ndarray], line: dict[str, np.ndarray], family: str
+    turns: Sequence[Turn],
+    where: dict[str, np.ndarray],
+    line: dict[str, np.ndarray],
+    kinds: dict[str, np.ndarray],
+    family: str,
 ) -> np.ndarray:
     """What the course head reads, a row for every turn of the family's role.
 
     Line log-odds of all three families for the nearest turns (REACH to each side, edges repeated), the strongest
     repair within AFTER_S after and before, the strongest rupture within BEFORE_S before, and the session's own 90th
-    percentiles, because some people talk like that all the time.
+    percentiles, because some people talk like that all the time; and, for a family with kinds, those of this turn and
+    the stronger of those beside it.
     """
     start = np.array([turn.start for turn in turns])
     mine = where[family]
@@ -149,13 +186,22 @@ def course_rows(
     away = start[where["repair"]][None, :] - start[mine][:, None]
     columns.append(_most(line["repair"], (away >= 0) & (away <= AFTER_S)))
     columns.append(_most(line["repair"], (away < 0) & (away >= -AFTER_S)))
-    for other in ("withdrawal", "confrontation"):
+    for other in WITH_KINDS:
         away = start[where[other]][None, :] - start[mine][:, None]
         columns.append(_most(line[other], (away < 0) & (away >= -BEFORE_S)))
-    for other in ("withdrawal", "confrontation"):
+    for other in WITH_KINDS:
         usual = float(np.quantile(line[other], 0.9)) if len(line[other]) else ABSENT
         columns.append(np.full((len(mine), 1), usual))
+    if family in kinds:
+        columns += _kind_columns(kinds[family])
     return np.concatenate(columns, axis=1)
+
+
+def _kind_columns(kinds: np.ndarray) -> list[np.ndarray]:
+    scaled = KIND_SCALE * kinds
+    beside = np.maximum(np.vstack([scaled[:1], scaled[:-1]]), np.vstack([scaled[1:], scaled[-1:]]))
+    own, with_them = scaled.max(axis=1, keepdims=True), np.maximum(scaled, beside).max(axis=1, keepdims=True)
+    return [scaled, beside, own, with_them]
 
 
 def _nearest(where: np.ndarray, line: np.ndarray, mine: np.ndarray) -> np.ndarray:
@@ -189,11 +235,22 @@ def save_heads(path: Path, heads: dict[str, Heads], naming: dict[str, Naming]) -
                 arrays[f"{at}/bias"] = np.float32(head.bias)
                 arrays[f"{at}/mean"] = head.mean.astype(np.float32)
                 arrays[f"{at}/weight"] = head.weight.astype(np.float32)
+        for family, kinds in sets.kinds.items():
+            at = f"{variant}/kinds/{family}"
+            arrays[f"{at}/ids"] = _as_bytes(kinds.ids)
+            arrays[f"{at}/bias"] = kinds.bias.astype(np.float32)
+            arrays[f"{at}/mean"] = kinds.mean.astype(np.float32)
+            arrays[f"{at}/weight"] = kinds.weight.astype(np.float32)
+            arrays[f"{at}/usual"] = kinds.usual.astype(np.float32)
     for family, names in naming.items():
-        arrays[f"naming/{family}/ids"] = np.frombuffer(json.dumps(names.ids).encode(), dtype=np.uint8)
+        arrays[f"naming/{family}/ids"] = _as_bytes(names.ids)
         arrays[f"naming/{family}/bias"] = names.bias.astype(np.float32)
         arrays[f"naming/{family}/weight"] = names.weight.astype(np.float32)
     np.savez_compressed(path, **arrays)
+
+
+def _as_bytes(ids: Sequence[str]) -> np.ndarray:
+    return np.frombuffer(json.dumps(ids).encode(), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -217,7 +274,7 @@ def load_model(path: Path = SHIPPED) -> Model:
     except (OSError, ValueError, KeyError) as error:
         raise AttuneError(
             f"the trained heads ({path.name}) cannot be read ({type(error).__name__})",
-            mend="install the program again, or train them anew with: python -m pipeline.alliance.train",
+            mend="install the program again, or train them anew with: attune train",
             code="heads-unreadable",
         ) from error
 
@@ -228,10 +285,15 @@ def build_model(arrays: dict[str, np.ndarray]) -> Model:
     def head(at: str) -> Head:
         return Head(float(arrays[f"{at}/bias"]), arrays[f"{at}/mean"], arrays[f"{at}/weight"])
 
+    def kinds(at: str) -> Kinds:
+        ids = tuple(json.loads(arrays[f"{at}/ids"].tobytes()))
+        return Kinds(ids, *(arrays[f"{at}/{name}"] for name in ("bias", "mean", "weight", "usual")))
+
     heads = {
         variant: Heads(
             line={family: head(f"{variant}/line/{family}") for family in FAMILIES},
             course={family: head(f"{variant}/course/{family}") for family in FAMILIES},
+            kinds={family: kinds(f"{variant}/kinds/{family}") for family in WITH_KINDS},
         )
         for variant in VARIANTS
     }

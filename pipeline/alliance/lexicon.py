@@ -7,10 +7,13 @@ out. Classes are read with and without punctuation and capitals, so that recogni
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from pipeline.alliance import gates
 
-MOST = 3  # more hits of one class in a turn add nothing
+MOST = 3  # more hits of one class add nothing
+STRETCH = 30  # words within which hits are counted: in a long story they add up without meaning more
 DENSE = 3.0  # a class that fills a third of the turn is as dense as it gets
 
 
@@ -69,7 +72,8 @@ BY_ROLE = {"client": CLIENT, "therapist": THERAPIST}
 
 
 def count_classes(text: str, role: str) -> list[float]:
-    """Two numbers a class, in the order of the role's table: hits (0 to 1, full at three) and density (0 to 1).
+    """Two numbers a class, in the order of the role's table: hits in the densest stretch (0 to 1, full at three), and
+    density over the turn (0 to 1).
 
     text   as `gates.plain` gives it
     """
@@ -78,9 +82,16 @@ def count_classes(text: str, role: str) -> list[float]:
     numbers = []
     for name, pattern in BY_ROLE[role].items():
         counted = gates.without_generic_you(bare) if role == "client" and name == "second_person" else bare
-        hits = len(pattern.findall(counted))
-        numbers += [min(hits, MOST) / MOST, min(1.0, DENSE * hits / words)]
+        found = list(pattern.finditer(counted))
+        hits = len(found) if words <= STRETCH else _most_near(counted, found)
+        numbers += [min(hits, MOST) / MOST, min(1.0, DENSE * len(found) / words)]
     return numbers
+
+
+def _most_near(text: str, found: Sequence[re.Match]) -> int:
+    """The most hits within any STRETCH words."""
+    at = [text.count(" ", 0, match.start()) for match in found]
+    return max((bisect_left(at, first + STRETCH) - k for k, first in enumerate(at)), default=0)
 
 
 def class_names(role: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Training of the heads: from the coded scripts and the bank of markers to one small file and its receipt.
 
 Deterministic: same scripts, same bank, same weights of the sentence encoder, same file. Every figure in the receipt is
-from scripts of an author whose scripts the heads had not seen. Run with: python -m pipeline.alliance.train
+from scripts of an author whose scripts the heads had not seen. Run with: attune train
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from pipeline.alliance.heads import (
     FAMILIES,
     ROLE,
     SHIPPED,
+    USUAL,
     VARIANTS,
+    WITH_KINDS,
     Head,
     Heads,
+    Kinds,
     Naming,
     Scores,
     against_usual,
@@ -45,6 +48,8 @@ FULL = "timing+words+meaning"
 SOUNDS = ("Mm-hmm.", "Yeah.", "Okay.", "Right.", "Mm.", "Yeah, yeah.", "Uh-huh.")
 FILLERS = ("um,", "uh,", "you know,", "I mean,", "like,", "kind of", "sort of", "well,", "yeah,", "I guess")
 LONG_TURN = 14  # words from which a turn may hold a listening sound
+LINE_SPREAD = 12.0  # brings a ridge regression of 0 and 1 to about the spread of log-odds
+VECTOR = re.compile(r"meaning:.*\d")  # columns that are embeddings
 LISTENING = re.compile(r"^(?:mm+|mhm|mm-?hmm?|uh-?huh|yeah|yes|yep|right|okay|ok|oh|sure|i see)[.,!?]*$", re.IGNORECASE)
 
 
@@ -52,10 +57,9 @@ LISTENING = re.compile(r"^(?:mm+|mhm|mm-?hmm?|uh-?huh|yeah|yes|yep|right|okay|ok
 class TrainOptions:
     """How the heads are fitted. Chosen by leaving out one author at a time."""
 
-    c_named: float = 0.02  # inverse strength of the L2 penalty on the named features
-    c_meaning: float = 0.001  # the same on the embeddings
-    share_meaning: float = 0.3  # what the embeddings' head counts in the line head; the named features count the rest
-    c_course: float = 0.01  # the same for the course head
+    ridge_named: float = 0.1  # penalty of line and kind heads on the named features, in variances of a column
+    ridge_meaning: float = 1.0  # the same on the embeddings
+    c_course: float = 0.01  # inverse strength of the L2 penalty of the course head
     c_naming: float = 0.3  # the same for the naming heads
     inner_groups: int = 4  # groups of authors whose line log-odds the course head learns from, each from the others
     word_errors: float = 0.08  # share of words that a rough copy gets wrong, as recognised speech would
@@ -174,20 +178,25 @@ def _spoken(turn: Turn, words: Sequence[str], start: float, end: float) -> Turn:
 
 
 def fit_heads(prepared: Sequence[Prepared], variant: str, options: TrainOptions) -> Heads:
-    """Line and course heads of one variant. The course head learns from line log-odds of authors left out."""
+    """Line, kind and course heads of one variant. The course head learns from line log-odds and kinds of authors left
+    out."""
     cut = [_cut(item, variant) for item in prepared]
-    names = {role: variant_names(role, variant) for role in ("client", "therapist")}
     groups = _author_groups([item.script.author for item in prepared], options.inner_groups)
-    left_out: dict[int, dict[str, np.ndarray]] = {}
-    for group in groups:
-        inside = [k for k, item in enumerate(prepared) if item.script.author in group]
-        rest = [cut[k] for k in range(len(cut)) if k not in set(inside)]
-        line = _fit_line(rest or cut, names, options)
+    members = [[k for k, item in enumerate(prepared) if item.script.author in group] for group in groups]
+    client = _Ridge(cut, members, "client", variant_names("client", variant), options)
+    therapist = _Ridge(cut, members, "therapist", variant_names("therapist", variant), options)
+    line_of: dict[int, dict[str, np.ndarray]] = {}
+    kinds_of: dict[int, dict[str, np.ndarray]] = {}
+    for at, inside in enumerate(members):
+        without = at if len(members) > 1 else None
+        line = client.fit_lines(without) | therapist.fit_lines(without)
+        kinds = client.fit_kinds(without)
         for k in inside:
             values = {f: cut[k].features[ROLE[f]].values for f in FAMILIES}
-            left_out[k] = {f: against_usual(line[f].log_odds(values[f])) for f in FAMILIES}
-    course = {family: _fit_course(cut, left_out, family, options) for family in FAMILIES}
-    return Heads(line=_fit_line(cut, names, options), course=course)
+            line_of[k] = {f: against_usual(line[f].log_odds(values[f])) for f in FAMILIES}
+            kinds_of[k] = {f: kinds[f].scores(values[f]) for f in WITH_KINDS}
+    course = {family: _fit_course(cut, line_of, kinds_of, family, options) for family in FAMILIES}
+    return Heads(line=client.fit_lines() | therapist.fit_lines(), course=course, kinds=client.fit_kinds())
 
 
 def _cut(item: Prepared, variant: str) -> Prepared:
@@ -210,30 +219,6 @@ def _author_groups(authors: Sequence[str], count: int) -> list[set[str]]:
     return [set(distinct[k::count]) for k in range(min(count, len(distinct)))]
 
 
-def _fit_line(items: Sequence[Prepared], names: dict[str, list[str]], options: TrainOptions) -> dict[str, Head]:
-    fitted = {}
-    for family in FAMILIES:
-        x = np.concatenate([item.features[ROLE[family]].values for item in items])
-        y = np.concatenate([item.labels[family] for item in items])
-        vector = np.array([bool(re.fullmatch(r"meaning:.*\d", name)) for name in names[ROLE[family]]])
-        parts = [(~vector, options.c_named, 1.0)]
-        if vector.any():
-            share = options.share_meaning
-            parts = [(~vector, options.c_named, 1.0 - share), (vector, options.c_meaning, share)]
-        fitted[family] = _blend(x, y, parts)
-    return fitted
-
-
-def _blend(x: np.ndarray, y: np.ndarray, parts: Sequence[tuple[np.ndarray, float, float]]) -> Head:
-    """One head from several fitted on parts of the columns, each (columns, penalty, share)."""
-    mean, weight, bias = x.mean(0), np.zeros(x.shape[1]), 0.0
-    for columns, c, share in parts:
-        head = fit_logistic(x[:, columns], y, c)
-        weight[columns] = share * head.weight
-        bias += share * head.bias
-    return Head(bias, mean.astype(np.float32), weight.astype(np.float32))
-
-
 def fit_logistic(x: np.ndarray, y: np.ndarray, c: float) -> Head:
     """L2-penalised logistic regression on standardised columns; a column that hardly varies is left at its scale."""
     from sklearn.linear_model import LogisticRegression
@@ -245,13 +230,101 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, c: float) -> Head:
     return Head(float(model.intercept_[0]), mean, model.coef_[0] / scale)
 
 
+class _Ridge:
+    """Ridge regression on one role's columns: "is this turn in an event of the family" and "is it this marker", all at
+    once, with groups of scripts left out.
+
+    The sums of products are kept by group, so that leaving one out is a subtraction. Columns are standardised over
+    all groups; the last one, of ones, carries the bias and no penalty.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Prepared],
+        groups: Sequence[Sequence[int]],
+        role: str,
+        names: Sequence[str],
+        options: TrainOptions,
+    ) -> None:
+        self.role = role
+        self.families = [family for family in FAMILIES if ROLE[family] == role]
+        self.ids = {f: tuple(e.id for e in load_catalogue().of_family(f)) for f in self.families if f in WITH_KINDS}
+        values = np.concatenate([item.features[role].values for item in items])
+        self.mean, self.scale = values.mean(0), np.maximum(values.std(0), 0.01)
+        vector = np.array([bool(VECTOR.fullmatch(name)) for name in names] + [False])
+        self.penalty = np.where(vector, options.ridge_meaning, options.ridge_named)
+        self.penalty[-1] = 0.0
+        self.groups = [[items[k] for k in group] for group in groups]
+        self.sums = [self._sum(group) for group in self.groups]
+        self.solved: dict[int | None, np.ndarray] = {}
+
+    def _sum(self, items: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray, int]:
+        values = np.concatenate([item.features[self.role].values for item in items])
+        x = np.concatenate([(values - self.mean) / self.scale, np.ones((len(values), 1))], axis=1).astype(np.float32)
+        y = np.concatenate([self._labels(item) for item in items])
+        return (x.T @ x).astype(np.float64), x.T.astype(np.float64) @ y, len(x)
+
+    def _labels(self, item: Prepared) -> np.ndarray:
+        """The families' labels, then 1.0 where a turn lies in an event of the family coded with the marker."""
+        columns = [item.labels[family].astype(float) for family in self.families]
+        where = item.features[self.role].turns
+        for family, ids in self.ids.items():
+            for name in ids:
+                column = np.zeros(len(where))
+                for event in item.script.events:
+                    if event.kind == family and name in event.labels:
+                        column[(where >= event.first) & (where <= event.last)] = 1.0
+                columns.append(column)
+        return np.array(columns).T
+
+    def _solve(self, without: int | None) -> np.ndarray:
+        """Weights, shape (columns + 1, targets)."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        if without not in self.solved:
+            kept = [sums for k, sums in enumerate(self.sums) if k != without]
+            products, towards, rows = (sum(part) for part in zip(*kept, strict=True))
+            products[np.diag_indices_from(products)] += self.penalty * rows
+            self.solved[without] = cho_solve(cho_factor(products), towards)
+        return self.solved[without]
+
+    def fit_lines(self, without: int | None = None) -> dict[str, Head]:
+        """The line heads of the role's families; `without` is the group left out."""
+        weight = self._solve(without)
+        mean = self.mean.astype(np.float32)
+        return {
+            family: Head(
+                LINE_SPREAD * float(weight[-1, k]) + USUAL,
+                mean,
+                (LINE_SPREAD * weight[:-1, k] / self.scale).astype(np.float32),
+            )
+            for k, family in enumerate(self.families)
+        }
+
+    def fit_kinds(self, without: int | None = None) -> dict[str, Kinds]:
+        weight, at = self._solve(without), len(self.families)
+        items = [item for k, group in enumerate(self.groups) if k != without for item in group]
+        fitted = {}
+        for family, ids in self.ids.items():
+            mine = weight[:, at : at + len(ids)]
+            at += len(ids)
+            plain = Kinds(ids, mine[-1], self.mean, (mine[:-1] / self.scale[:, None]).T, np.zeros(len(ids)))
+            medians = [np.median(plain.raw(item.features[self.role].values), axis=0) for item in items]
+            fitted[family] = replace(plain, usual=np.median(medians, axis=0))
+        return fitted
+
+
 def _fit_course(
-    items: Sequence[Prepared], line: dict[int, dict[str, np.ndarray]], family: str, options: TrainOptions
+    items: Sequence[Prepared],
+    line: dict[int, dict[str, np.ndarray]],
+    kinds: dict[int, dict[str, np.ndarray]],
+    family: str,
+    options: TrainOptions,
 ) -> Head:
     rows = []
     for k, item in enumerate(items):
         where = {f: item.features[ROLE[f]].turns for f in FAMILIES}
-        rows.append(course_rows(item.script.turns, where, line[k], family))
+        rows.append(course_rows(item.script.turns, where, line[k], kinds[k], family))
     y = np.concatenate([item.labels[family] for item in items])
     return fit_logistic(np.concatenate(rows), y, options.c_course)
 
@@ -388,7 +461,3 @@ def _auc(pairs: Sequence[tuple[int, float]]) -> float | None:
 
     labels = [label for label, _ in pairs]
     return round(float(roc_auc_score(labels, [s for _, s in pairs])), 3) if len(set(labels)) == 2 else None
-
-
-if __name__ == "__main__":
-    print(json.dumps(train()["left_out_auc"], indent=1))

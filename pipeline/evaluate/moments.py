@@ -237,7 +237,7 @@ def without_gates(model: heads.Model, variant: str) -> heads.Model:
         names = train.variant_names(heads.ROLE[family], variant)
         keep = np.array([not GATED.search(name) for name in names])
         line[family] = heads.Head(head.bias, head.mean, head.weight * keep)
-    return heads.Model({variant: heads.Heads(line, sets.course)}, model.naming)
+    return heads.Model({variant: heads.Heads(line, sets.course, sets.kinds)}, model.naming)
 
 
 def count(script: Script, findings: Findings, lures: Sequence[int]) -> Counts:
