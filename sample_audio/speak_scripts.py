@@ -36,6 +36,7 @@ from make import (
     words_of,
 )
 
+TURN_DB = SPEECH_DB - 6.0  # written sessions go up to 6 dB louder than the usual turn
 NOTE = re.compile(r"\[[^\]]*\]|\([^)]*\)")
 # formant ratio, median F0 in Hz, of a man's and of a woman's voice; the second where both are of one sex
 VOICES = {"male": ((0.96, 102.0), (1.06, 124.0)), "female": ((1.2, 204.0), (1.12, 176.0))}
@@ -78,7 +79,7 @@ def speak_turns(turns: list[dict[str, Any]], session: Session) -> Iterator[Spoke
             voice = session.voices[turn["speaker"]]
             sound = give_voice(speak_text(piper, text, turn, voice), voice, turn)
             first, last = sounding(sound)
-            yield Spoken(turn, fade(set_level(sound[first:last], SPEECH_DB + turn["level_db"])), ())
+            yield Spoken(turn, fade(set_level(sound[first:last], TURN_DB + turn["level_db"])), ())
 
 
 def speak_text(piper: Any, text: str, turn: dict[str, Any], voice: Voice) -> np.ndarray:

@@ -139,6 +139,18 @@ def test_a_script_trained_on_is_known_under_any_name_and_its_author_left_out(kno
     assert {item.script.author for item in judges.prepared("p")} == {"q"}
 
 
+def test_without_gates_no_head_reads_a_gated_column():
+    variant = "timing+words"
+    sets = moments.without_gates(heads.load_model(), variant).heads[variant]
+    for family, head in sets.line.items():
+        names = train.variant_names(heads.ROLE[family], variant)
+        gated = [k for k, name in enumerate(names) if moments.GATED.search(name)]
+        assert gated
+        assert not head.weight[gated].any()
+        assert family not in sets.kinds or not sets.kinds[family].weight[:, gated].any()
+        assert head.weight.any()
+
+
 def test_the_whole_evaluation_runs_beside_simpler_rules_and_prints(known, tmp_path):
     folder = tmp_path / "scored"
     folder.mkdir()

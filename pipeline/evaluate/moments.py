@@ -232,12 +232,14 @@ class _Run:
 def without_gates(model: heads.Model, variant: str) -> heads.Model:
     """The heads with the gates' columns counting nothing."""
     sets = model.heads[variant]
-    line = {}
+    line, kinds = {}, {}
     for family, head in sets.line.items():
         names = train.variant_names(heads.ROLE[family], variant)
         keep = np.array([not GATED.search(name) for name in names])
         line[family] = heads.Head(head.bias, head.mean, head.weight * keep)
-    return heads.Model({variant: heads.Heads(line, sets.course, sets.kinds)}, model.naming)
+        if family in sets.kinds:
+            kinds[family] = replace(sets.kinds[family], weight=sets.kinds[family].weight * keep)
+    return heads.Model({variant: heads.Heads(line, sets.course, kinds)}, model.naming)
 
 
 def count(script: Script, findings: Findings, lures: Sequence[int]) -> Counts:
