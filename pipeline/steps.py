@@ -168,7 +168,7 @@ MARKERS = Step(
     reads=(TURNS, TURN_TABLE, WINDOWS),
     make=find_markers,
     options=MarkersOptions(),
-    version=2,
+    version=3,
     models=markers_models,
 )
 MOMENTS = Step(
