@@ -219,7 +219,8 @@ function moves(chosen, words, act) {
       class: "moves", open: act.moving,
       on: { toggle: (event) => act.moves(event.target.open), keydown: (event) => { if (event.key === "Escape") { event.currentTarget.open = false; event.currentTarget.querySelector("summary").focus(); } } },
     },
-    el("summary", {}, names.length ? `by ${names.join(", ")}` : "by which moves"),
+    // told at the click: "toggle" comes later, and a card drawn anew in between would close it
+    el("summary", { on: { click: (event) => act.moves(!event.currentTarget.parentElement.open) } }, names.length ? `by ${names.join(", ")}` : "by which moves"),
     el("ul", {}, words.moves.map(([id, text]) => el("li", {}, el("label", {}, el("input", { type: "checkbox", checked: chosen.includes(id), on: { change: change(id) } }), text)))),
   );
 }

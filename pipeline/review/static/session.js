@@ -18,6 +18,13 @@ const SENT = ["kind", "clarity", "significance", "useful", "reject_reason", "not
 const CONTROLS = "button, select, textarea, summary, input";
 const REPAIR_AFTER = { "": "attempt", attempt: "none", none: "" }; // what the key makes of what was said
 
+/** Space acts when it goes down: the card may be drawn anew, by an answer that comes in, before it comes up. */
+function pressAtOnce(event) {
+  if (event.key !== " " || !event.target.matches("button, summary, input[type=checkbox]")) return;
+  event.preventDefault();
+  if (!event.repeat) event.target.click();
+}
+
 export async function showSession(root, words, id) {
   root.replaceChildren(el("p", { class: "loading" }, "Opening the session…"));
   const who = rater();
@@ -50,7 +57,7 @@ class Desk {
     this.transcript = new Transcript(this.view, this.words, { seek: (at, play) => { seek(at); if (play) this.player.play(); }, correct: (correction) => this.correct(correction) });
     this.list = el("ol", { class: "clips" });
     this.listHead = el("header", {});
-    this.middle = el("section", { class: "middle", "aria-label": "The chosen moment" });
+    this.middle = el("section", { class: "middle", "aria-label": "The chosen moment", on: { keydown: pressAtOnce } });
     this.banner = el("div", { class: "banner", hidden: true, role: "status" });
     this.topHolder = el("div", {});
     this.root.replaceChildren(el(
