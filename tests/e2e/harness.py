@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -69,10 +70,20 @@ def attune(*args: object, cwd: Path | None = None, **extra: str) -> subprocess.C
 
 def start(*args: object, **extra: str) -> subprocess.Popen:
     """Start `attune ARGS...`; its progress lines come on stderr."""
-    command = [*COMMAND, *map(str, args)]
     return subprocess.Popen(
-        command, env=environment(**extra), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        [*COMMAND, *map(str, args)],
+        env=environment(**extra),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        preexec_fn=_hear_control_c,
     )
+
+
+def _hear_control_c() -> None:
+    """A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
