@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from pipeline.commands import common
 from pipeline.commands.common import clock
-from pipeline.commands.show import check_ready
 from pipeline.commands.summary import shown
 from pipeline.formats import write_atomic
 from pipeline.records import AttuneError, Moment
-from pipeline.session import Session, find_session, storing
+from pipeline.session import Session, storing
 from pipeline.steps import EXPORTS, MOMENTS
 
 TIME = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)|(\d+(?:\.\d+)?)s", re.ASCII)
@@ -30,7 +29,7 @@ class Stretch(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
+    common.add_session(parser)
     parser.add_argument(
         "moment",
         metavar="MOMENT",
@@ -48,16 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="beside",
         help="captions in files beside the clip (.vtt, .srt), or drawn into the picture (default: beside)",
     )
-    common.add_store(parser)
-    common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from pipeline.review.clips import cut_clip
 
-    settings = common.read_settings(common.settings_path(args.store, args.settings))
-    session = find_session(args.store, args.session, settings)
-    check_ready(session)
+    session = common.ready_session(args)
     stretch = find_stretch(args.moment, shown(session.load(MOMENTS)), session.options(EXPORTS).pre_roll_s)
     check_suffix(args.out)
     clip = cut_clip(session, stretch.start, stretch.end, args.captions)

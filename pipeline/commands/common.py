@@ -1,4 +1,4 @@
-"""What several commands share: the store, the settings file, printing."""
+"""What several commands share: the session, the store, the settings file, printing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records import AttuneError
+from pipeline.session import Session, find_session
 from pipeline.settings import Tables, check_tables, load_tables, with_environment
+from pipeline.steps import MOMENTS
 
 STORE = "attune-store"
 SETTINGS = "attune.toml"
@@ -30,6 +32,34 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", type=Path, metavar="FILE", help=f"a settings file (default: {SETTINGS} in the store, if there)"
     )
+
+
+def add_session(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "session", metavar="SESSION", help="id of a session (or its beginning), or the recording itself"
+    )
+    add_store(parser)
+    add_settings(parser)
+
+
+def ready_session(args: argparse.Namespace) -> Session:
+    """The session that `add_session`'s arguments name, under the settings in force.
+
+    raises   AttuneError where there is none, or it has no moments yet
+    """
+    session = find_session(args.store, args.session, read_settings(settings_path(args.store, args.settings)))
+    check_ready(session)
+    return session
+
+
+def check_ready(session: Session) -> None:
+    """Raises AttuneError, with the reason where one is known, when the session has no moments yet."""
+    if (session.folder / MOMENTS.makes[0]).is_file():
+        return
+    problem = session.problem
+    reason = f": {problem.message.splitlines()[0]}" if problem else ""
+    mend = problem.mend if problem else "process its recording again"
+    raise AttuneError(f"session {session.id} is not ready{reason}", mend=mend, code="session-not-ready")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.commands import common
-from pipeline.commands.show import check_ready
 from pipeline.exports import WRITERS, check_formats
 from pipeline.formats import write_atomic
-from pipeline.session import find_session, storing
+from pipeline.session import storing
 from pipeline.steps import EXPORTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
+    common.add_session(parser)
     parser.add_argument(
         "--to", required=True, metavar="FORMAT,...", help=f"any of {', '.join(WRITERS)}, with commas between"
     )
@@ -28,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--words", action="store_true", help="print what was said on the supervision sheets (docx, pdf) too"
     )
-    common.add_store(parser)
-    common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,9 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     chosen = [name.strip() for name in args.to.split(",")]
     check_formats(chosen)
-    settings = common.read_settings(common.settings_path(args.store, args.settings))
-    session = find_session(args.store, args.session, settings)
-    check_ready(session)
+    session = common.ready_session(args)
     out = args.out / session.id if args.out else session.folder / "exports"
     options = session.options(EXPORTS)
     options = replace(options, sheet_words=options.sheet_words or args.words)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands import common
 from pipeline.commands.common import clock
-from pipeline.commands.show import check_ready
-from pipeline.session import Session, find_session
+from pipeline.session import Session
 
 if TYPE_CHECKING:
     from pipeline.review.taking_up import Changes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
+    common.add_session(parser)
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="the .eaf or .TextGrid that attune export wrote, as it is now"
     )
@@ -31,16 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="as whom they judged (default: supervisor)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be taken up, and change nothing")
-    common.add_store(parser)
-    common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from pipeline.review.taking_up import find_changes, take_up
 
-    settings = common.read_settings(common.settings_path(args.store, args.settings))
-    session = find_session(args.store, args.session, settings)
-    check_ready(session)
+    session = common.ready_session(args)
     changes = find_changes(session, args.file, args.rater, args.role)
     for line in describe(changes):
         print(line)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from pipeline.commands import common
-from pipeline.commands.show import check_ready
 from pipeline.session import find_session, storing
 from pipeline.steps import FRAMES, MOMENTS, TURN_TABLE, TURNS, WINDOWS
 
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.features.plot import plot_session
 
     session = find_session(args.store, args.session, {})
-    check_ready(session)
+    common.check_ready(session)
     tables = [session.load(step) for step in (TURNS, FRAMES, TURN_TABLE, WINDOWS, MOMENTS)]
     figure = plot_session(*tables, session.about.duration_s)
     out = args.out / session.id if args.out else session.folder / "exports"

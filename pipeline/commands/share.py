@@ -6,13 +6,11 @@ import argparse
 from pathlib import Path
 
 from pipeline.commands import common
-from pipeline.commands.show import check_ready
 from pipeline.records import AttuneError
-from pipeline.session import find_session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", metavar="SESSION", help="id of a session, or its recording")
+    common.add_session(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder for the copy")
     parser.add_argument(
         "--also", type=Path, metavar="FILE", help="words and phrases to take out in any case, one on each line"
@@ -23,17 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="drop",
         help="leave the picture out, or make it so coarse that a face is a few squares (default: drop)",
     )
-    common.add_store(parser)
-    common.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from pipeline.sharing.share import check_empty, share_session
     from pipeline.sharing.vocabulary import load_vocabulary
 
-    settings = common.read_settings(common.settings_path(args.store, args.settings))
-    session = find_session(args.store, args.session, settings)
-    check_ready(session)
+    session = common.ready_session(args)
     check_empty(args.out)
     also = load_also(args.also) if args.also else []
     if args.picture == "blur":

@@ -10,7 +10,7 @@ from pipeline.commands import common
 from pipeline.commands.common import clock
 from pipeline.commands.summary import shown
 from pipeline.intervals import Span, total_s
-from pipeline.records import AttuneError, Findings, Moment
+from pipeline.records import Findings, Moment
 from pipeline.session import Session, all_sessions, find_session
 from pipeline.speech.transcribe import find_untranscribed
 from pipeline.steps import ACTIVITY, MOMENTS, VOICES, WORDS
@@ -28,22 +28,12 @@ def run(args: argparse.Namespace) -> int:
     if args.session is None:
         return _list(args)
     session = find_session(args.store, args.session, {})
-    check_ready(session)
+    common.check_ready(session)
     if args.json:
         print((session.folder / "moments.json").read_text(encoding="utf-8"), end="")
     else:
         _print_session(session)
     return 0
-
-
-def check_ready(session: Session) -> None:
-    """Raises AttuneError, with the reason where one is known, when the session has no moments yet."""
-    if (session.folder / MOMENTS.makes[0]).is_file():
-        return
-    problem = session.problem
-    reason = f": {problem.message.splitlines()[0]}" if problem else ""
-    mend = problem.mend if problem else "process its recording again"
-    raise AttuneError(f"session {session.id} is not ready{reason}", mend=mend, code="session-not-ready")
 
 
 def _list(args: argparse.Namespace) -> int:
