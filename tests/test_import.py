@@ -384,6 +384,11 @@ def test_a_label_that_says_no_verdict_is_named(store, text):
     assert "verdicts mh" in str(error)
 
 
+def test_a_file_that_is_not_there_is_named(store, capsys):
+    assert main(["import", KEY, "nowhere.eaf", "--store", str(store)]) == 1
+    assert "nothing at 'nowhere.eaf'" in capsys.readouterr().err
+
+
 def test_files_from_elsewhere_are_refused(store, session, tmp_path):
     path = exported(store)
     other = write_session(store, "bbbbbbbbbb02", 5)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands import common
 from pipeline.commands.common import clock
+from pipeline.records import AttuneError
 from pipeline.session import Session
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.review.taking_up import find_changes, take_up
 
     session = common.ready_session(args)
+    if not args.file.is_file():
+        raise AttuneError(f"nothing at {str(args.file)!r}", mend="check the path", code="no-such-file")
     changes = find_changes(session, args.file, args.rater, args.role)
     for line in describe(changes):
         print(line)
