@@ -24,6 +24,7 @@ ALWAYS = {
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     "PREFECT_TASKS_REFRESH_CACHE": "false",
     "PYANNOTE_METRICS_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 DEFAULTS = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # our own display speaks; Prefect's lines would only hide it

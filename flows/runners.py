@@ -8,7 +8,6 @@ and a Prefect server that all of them reach.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -44,7 +43,6 @@ def _dask(workers: int, address: str, scratch: str) -> Any:
 
 
 def _ray(workers: int, address: str, scratch: str) -> Any:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reports its use unless told not to, before it starts
     with _installed("ray"):
         from prefect_ray import RayTaskRunner
 

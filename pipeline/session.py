@@ -477,6 +477,7 @@ def _keep(session: Session, step: Step, receipt: Receipt, files: dict[str, Any])
     outputs = {}
     with storing():
         path.unlink(missing_ok=True)
+        formats.sync_folder(path.parent)  # or a power cut could bring it back, beside an artefact that is not its own
         for name in step.makes:
             content = formats.dump(name, files[name])
             formats.write_atomic(session.folder / name, content)

@@ -1,7 +1,8 @@
 """The power goes off at any moment: whatever the disk holds then, every step is whole or made again.
 
-A disk of a journaling file system is imitated: names change in the order in which the program changed them, up to any
-point, and a file holds what was flushed to it before it got its name, which is nothing where nothing was.
+A disk is imitated: a file holds what was flushed to it before it got its name, which is nothing where nothing was.
+Names change in the order in which the program changed them, up to any point, as a journaling file system has it; or
+those of one folder lag behind, as far back as to when that folder was last flushed, as any file system may have it.
 """
 
 import os
@@ -22,7 +23,7 @@ class Disk:
     """Notes what is done to names below `root`, and what each file would hold after a power cut."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.flushed, self.done = root, {}, []
+        self.root, self.flushed, self.done, self.synced = root, {}, [], []
         self.fsync, self.replace, self.unlink = os.fsync, os.replace, os.unlink
 
     def watch(self, patch: pytest.MonkeyPatch) -> None:
@@ -35,6 +36,8 @@ class Disk:
         path = Path(os.readlink(f"/proc/self/fd/{handle}"))
         if path.is_file():
             self.flushed[path] = path.read_bytes()
+        elif path.is_relative_to(self.root):
+            self.synced.append((path.relative_to(self.root), len(self.done)))
 
     def _replace(self, source, to) -> None:
         self.replace(source, to)
@@ -46,10 +49,16 @@ class Disk:
         if Path(path).is_relative_to(self.root):
             self.done.append((Path(path).relative_to(self.root), None))
 
-    def after(self, count: int, before: Path, to: Path) -> Path:
-        """The folder as it would be found with the first `count` changes on the disk."""
+    def after(self, count: int, before: Path, to: Path, lagging: Path | None = None) -> Path:
+        """The folder as it would be found with the first `count` changes on the disk.
+
+        lagging   of the names in this folder, only those that were flushed by then
+        """
         shutil.copytree(before, to)
-        for name, content in self.done[:count]:
+        sure = max((at for folder, at in self.synced if folder == lagging and at <= count), default=0)
+        for n, (name, content) in enumerate(self.done[:count]):
+            if name.parent == lagging and n >= sure:
+                continue
             if content is None:
                 (to / name).unlink(missing_ok=True)
             else:
@@ -92,3 +101,16 @@ def test_whenever_the_power_goes_off_every_step_is_whole_or_made_again(tmp_path,
         if count % 7 == 0:
             run_session(found)
             assert artefacts(found.folder) == wanted
+
+
+@pytest.mark.parametrize("lagging", [Path("receipts"), Path(".")])
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux which file a handle is")
+def test_names_of_one_folder_that_reach_the_disk_late_leave_every_step_whole_or_made_again(
+    tmp_path, monkeypatch, lagging
+):
+    session, before, disk = remade(tmp_path, monkeypatch)
+    assert lagging in {folder for folder, _ in disk.synced}
+    for count in range(len(disk.done) + 1):
+        found = opened_at(disk.after(count, before, tmp_path / session.id, lagging), tmp_path)
+        for step in STEPS:
+            state_of(found, step)  # raises where an artefact is not as its receipt says
