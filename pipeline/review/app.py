@@ -40,7 +40,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 class Given(msgspec.Struct, forbid_unknown_fields=True):
-    """Words given to another person, or put right."""
+    """Words given to another person or put right, and turns cut or joined."""
 
     start: float
     end: float

@@ -58,7 +58,8 @@ def add_correction(folder: Path, correction: Correction) -> None:
     def change(document: tomlkit.TOMLDocument) -> None:
         row = tomlkit.table()
         row.update({"start": correction.start, "end": correction.end, "kind": correction.kind})
-        row.update({"role": correction.role} if correction.kind == "role" else {"text": correction.text})
+        said = {"role": ("role",), "words": ("text",), "times": ("begins", "ends")}.get(correction.kind, ())
+        row.update({name: getattr(correction, name) for name in said})
         if correction.of:
             row.add("of", correction.of)
         if "corrections" not in document:

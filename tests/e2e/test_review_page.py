@@ -360,52 +360,107 @@ def test_a_stopped_session_says_why_in_the_list(desk):
     assert desk.page.locator(".sessions li").count() == 1
 
 
-def test_a_swap_is_made_again_and_the_place_is_kept(browser, tmp_path):
-    store = tmp_path / "store"
-    settings = tmp_path / "store" / "attune.toml"
-    opened = open_session(
-        store, None, [write_dialogue(tmp_path / "a.json", repeat=6)], {"markers": {"embedder": "none"}}
-    )
-    settings.write_text('[markers]\nembedder = "none"\n')
+@pytest.fixture(scope="module")
+def dialogue(tmp_path_factory):
+    """A store with one session that was really made, from a transcript."""
+    store = tmp_path_factory.mktemp("dialogue")
+    transcript = write_dialogue(tmp_path_factory.mktemp("given") / "a.json", repeat=6)
+    opened = open_session(store, None, [transcript], {"markers": {"embedder": "none"}})
+    (store / "attune.toml").write_text('[markers]\nembedder = "none"\n')
     run_session(opened)
-    desk = Desk(browser, store)
-    try:
-        desk.enter()
-        desk.page.click(".sessions a")
-        desk.page.wait_for_selector(".transcript .turn")
-        rows = desk.page.locator(".transcript .turn b")
-        before = rows.all_inner_texts()
-        desk.page.locator(".transcript .w").nth(200).click()
-        at = desk.page.inner_text(".clock")
-        desk.keys("Escape", "s")
-        desk.page.wait_for_selector("dialog")
-        desk.keys("Enter")
-        desk.page.wait_for_selector("#said:has-text('Made again')", timeout=60_000)
-        other = {"Therapist": "Client", "Client": "Therapist"}
-        assert rows.all_inner_texts() == [other[name] for name in before]
-        assert desk.page.inner_text(".clock") == at
-        assert load_decisions(opened.folder)[0] is True
+    return store
 
-        desk.page.locator(".transcript .w").nth(3).click()
-        desk.keys("f")
-        desk.page.keyboard.type("other")
-        desk.keys("Enter")
-        desk.page.wait_for_timeout(300)
-        [correction] = load_decisions(opened.folder)[1]
-        assert (correction.kind, correction.text) == ("words", "other")
-        desk.page.wait_for_selector(".banner", state="hidden")
-        desk.page.locator(".transcript .w").nth(3).click()
-        desk.keys("Shift+G")
-        desk.page.wait_for_timeout(300)
-        given = load_decisions(opened.folder)[1][-1]
-        assert (given.kind, given.of) == ("role", {"therapist": "client", "client": "therapist"}[given.role])
-        desk.page.wait_for_selector(".banner", state="hidden")
-        desk.keys("Escape", "z", "z")
-        desk.page.wait_for_timeout(300)
-        assert load_decisions(opened.folder) == (True, [])
-        assert desk.said == []
-    finally:
-        desk.close()
+
+@pytest.fixture
+def talk(browser, dialogue, tmp_path):
+    """A window on that session, opened, and its folder."""
+    desk = Desk(browser, shutil.copytree(dialogue, tmp_path / "store"))
+    desk.enter()
+    desk.page.click(".sessions a")
+    desk.page.wait_for_selector(".transcript .turn")
+    [folder] = (desk.store / "sessions").iterdir()
+    yield desk, folder
+    desk.close()
+
+
+def made_again(desk, *keys: str) -> None:
+    """Press the keys, and wait until what depends on them is made again."""
+    desk.page.evaluate("() => { document.getElementById('said').textContent = ''; }")
+    desk.keys(*keys)
+    desk.page.wait_for_selector("#said:has-text('Made again')", timeout=60_000)
+
+
+def test_a_turn_is_split_and_joined_by_key_and_by_mouse(talk):
+    desk, folder = talk
+    rows = desk.page.locator(".transcript .turn p")
+    before = rows.all_inner_texts()
+    k, texts = next((k, text.split()) for k, text in enumerate(before) if len(text.split()) > 5)
+    word = desk.page.locator(f'.transcript .w[data-k="{k}"][data-i="3"]')
+    word.click()
+    at = desk.page.inner_text(".clock")
+    made_again(desk, "y")
+    split = rows.all_inner_texts()
+    assert [text.split() for text in split] == [
+        *(text.split() for text in before[:k]),
+        texts[:3],
+        texts[3:],
+        *(text.split() for text in before[k + 1 :]),
+    ]
+    assert desk.page.inner_text(".clock") == at
+    desk.keys("ArrowRight")  # the keys go on where the turn was split
+    assert desk.page.locator(".w.picked").inner_text() == texts[4]
+    made_again(desk, "Shift+Y")
+    assert rows.all_inner_texts() == before
+    assert [c.kind for c in load_decisions(folder)[1]] == ["split", "join"]
+
+    word.click()
+    desk.page.evaluate("() => { document.getElementById('said').textContent = ''; }")
+    desk.page.get_by_role("button", name="A turn of its own begins with this word").click()
+    desk.page.wait_for_selector("#said:has-text('Made again')", timeout=60_000)
+    assert rows.all_inner_texts() == split
+    made_again(desk, "Escape", "z")
+    assert rows.all_inner_texts() == before
+    first = desk.page.locator('.transcript .w[data-k="0"][data-i="0"]')
+    first.click()
+    assert desk.page.locator(".mend button[disabled]").count() == 2  # nothing before it to split from or to join
+    desk.keys("?")
+    assert "split the turn before the word" in desk.page.inner_text("dialog")
+    assert desk.said == []
+
+
+def test_a_swap_is_made_again_and_the_place_is_kept(talk):
+    desk, folder = talk
+    rows = desk.page.locator(".transcript .turn b")
+    before = rows.all_inner_texts()
+    desk.page.locator(".transcript .w").nth(200).click()
+    at = desk.page.inner_text(".clock")
+    desk.keys("Escape", "s")
+    desk.page.wait_for_selector("dialog")
+    desk.keys("Enter")
+    desk.page.wait_for_selector("#said:has-text('Made again')", timeout=60_000)
+    other = {"Therapist": "Client", "Client": "Therapist"}
+    assert rows.all_inner_texts() == [other[name] for name in before]
+    assert desk.page.inner_text(".clock") == at
+    assert load_decisions(folder)[0] is True
+
+    desk.page.locator(".transcript .w").nth(3).click()
+    desk.keys("f")
+    desk.page.keyboard.type("other")
+    desk.keys("Enter")
+    desk.page.wait_for_timeout(300)
+    [correction] = load_decisions(folder)[1]
+    assert (correction.kind, correction.text) == ("words", "other")
+    desk.page.wait_for_selector(".banner", state="hidden")
+    desk.page.locator(".transcript .w").nth(3).click()
+    desk.keys("Shift+G")
+    desk.page.wait_for_timeout(300)
+    given = load_decisions(folder)[1][-1]
+    assert (given.kind, given.of) == ("role", {"therapist": "client", "client": "therapist"}[given.role])
+    desk.page.wait_for_selector(".banner", state="hidden")
+    desk.keys("Escape", "z", "z")
+    desk.page.wait_for_timeout(300)
+    assert load_decisions(folder) == (True, [])
+    assert desk.said == []
 
 
 def test_what_was_seen_of_repair_by_keyboard(desk):

@@ -45,6 +45,7 @@ const INSIDE = [
   ["Enter", "play from the word"],
   ["F", "put the word right"],
   ["G", "give it to the other person; with Shift, the whole turn"],
+  ["Y", "split the turn before the word; with Shift, join the turn to the same person's before"],
 ];
 const NAMES = { " ": "Space", J: "Shift J", L: "Shift L", R: "Shift R" };
 

@@ -1,6 +1,6 @@
 // The session as a conversation. It follows the playback; words can be clicked, given away and put right.
 import { clock, lastBefore } from "./clock.js";
-import { badge, button, el } from "./dom.js";
+import { badge, button, el, say } from "./dom.js";
 
 const LINGER_S = 0.6; // a word stays lit this long after its end
 
@@ -9,6 +9,7 @@ export class Transcript {
   constructor(view, words, act) {
     [this.view, this.words, this.act] = [view, words, act];
     this.following = true;
+    this.left = null; // where the cursor was before a correction, seconds
     this.list = el("ol", {
       class: "talk", tabindex: 0, "aria-label": "Transcript. Arrow keys move from word to word.",
       on: { click: (event) => this.click(event), keydown: (event) => this.key(event), wheel: () => this.letGo(), touchmove: () => this.letGo() },
@@ -126,19 +127,27 @@ export class Transcript {
     else if (event.key === "Escape" && this.cursor) this.clearCursor();
     else if (event.key.toLowerCase() === "f" && this.cursor) this.fix();
     else if (event.key.toLowerCase() === "g" && this.cursor) this.give(event.shiftKey);
+    else if (event.key.toLowerCase() === "y" && this.cursor) this.divide(event.shiftKey);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
   step(turns, words, extend) {
-    const from = this.end || { k: Math.max(0, this.current ?? 0), i: turns || words < 0 ? 0 : -1 };
+    const from = this.end || this.whereLeft() || { k: Math.max(0, this.current ?? 0), i: turns || words < 0 ? 0 : -1 };
     let { k, i } = { k: from.k + turns, i: turns ? 0 : from.i + words };
     if (i < 0 && k > 0 && !turns) i = this.view.turns[(k -= 1)].words.length - 1;
     else if (this.view.turns[k] && i >= this.view.turns[k].words.length) [k, i] = [k + 1, 0];
     if (!this.view.turns[k]?.words[i] || (extend && k !== this.cursor?.k)) return;
     this.setCursor(extend && this.cursor ? this.cursor : { k, i }, { k, i });
     this.reveal(this.rows[k]);
+  }
+
+  /** The word at which something was put right, found again by its time: the keys go on from there. */
+  whereLeft() {
+    const word = this.left === null ? null : this.flat[lastBefore(this.wordStarts, this.left)];
+    this.left = null;
+    return word ? { k: word.turn, i: word.word } : null;
   }
 
   /** The words from `from` to `to`, of one turn, are the ones to correct. */
@@ -163,11 +172,16 @@ export class Transcript {
     const turn = this.view.turns[this.picked.k];
     const other = this.words.roles[this.otherRole(turn.role)];
     const text = this.pickedWords().map((word) => word[2]).join(" ");
+    const before = this.ownBefore(this.picked.k);
+    const tool = (name, key, says, act, on = true) =>
+      button({ title: `${says} (${key})`, "aria-label": says, disabled: !on, on: { click: act } }, { name, key: key.replace("Shift+", "⇧") });
     this.tools.replaceChildren(
       el("q", {}, text.length > 34 ? `${text.slice(0, 32)}…` : text),
-      button({ on: { click: () => this.fix() } }, { name: "Fix", key: "F" }),
-      button({ on: { click: () => this.give(false) } }, { name: `Said by ${other.toLowerCase()}`, key: "G" }),
-      button({ on: { click: () => this.give(true) } }, { name: "Whole turn", key: "⇧G" }),
+      tool("Fix", "F", "Put it right", () => this.fix()),
+      tool(`${other}'s`, "G", `Said by the ${other.toLowerCase()}`, () => this.give(false)),
+      tool("Whole turn", "Shift+G", `The whole turn was said by the ${other.toLowerCase()}`, () => this.give(true)),
+      tool("Split here", "Y", "A turn of its own begins with this word", () => this.divide(false), this.picked.low > 0),
+      tool("Join", "Shift+Y", before ? `Join the turn to the same person's at ${clock(before.start)}` : "Join the turn to the one before", () => this.divide(true), Boolean(before)),
     );
     this.tools.hidden = false;
   }
@@ -178,11 +192,30 @@ export class Transcript {
   /** A stretch that holds the middles of these words and of no other of the turn. */
   stretch(words) { return { start: words[0][0], end: Math.max(...words.map((word) => word[1]), words[0][0] + 0.02) }; }
 
+  correct(correction) {
+    const at = this.pickedWords()[0][0];
+    this.act.correct(correction);
+    this.clearCursor();
+    this.left = at;
+  }
+
   give(whole) {
     const turn = this.view.turns[this.picked.k];
     const words = whole ? turn.words : this.pickedWords();
-    this.act.correct({ ...this.stretch(words), kind: "role", of: turn.role, role: this.otherRole(turn.role) });
-    this.clearCursor();
+    this.correct({ ...this.stretch(words), kind: "role", of: turn.role, role: this.otherRole(turn.role) });
+  }
+
+  /** The same person's turn before this one; undefined where there is none. */
+  ownBefore(k) { return this.view.turns.slice(0, k).findLast((turn) => turn.speaker === this.view.turns[k].speaker); }
+
+  /** Let a turn begin with the first word that is picked, or join the whole turn to the one before. */
+  divide(join) {
+    const { k, low } = this.picked;
+    const turn = this.view.turns[k];
+    if (join && !this.ownBefore(k)) return say("This person has no turn before");
+    if (!join && !low) return say("The turn begins with this word already");
+    const word = turn.words[join ? 0 : low];
+    return this.correct({ ...this.stretch([word]), kind: join ? "join" : "split", of: turn.role });
   }
 
   fix() {
@@ -191,8 +224,8 @@ export class Transcript {
     const before = words.map((word) => word[2]).join(" ");
     const field = el("input", { value: before, "aria-label": "What was said; empty for nothing", dir: "auto", size: Math.max(12, before.length + 2) });
     const keep = () => {
-      if (field.value.trim() !== before) this.act.correct({ ...this.stretch(words), kind: "words", of, text: field.value.trim() });
-      this.clearCursor();
+      if (field.value.trim() !== before) this.correct({ ...this.stretch(words), kind: "words", of, text: field.value.trim() });
+      else this.clearCursor();
       this.list.focus();
     };
     const keys = (event) => {
