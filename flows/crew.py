@@ -30,6 +30,7 @@ from flows.context import patience_s
 from flows.environment import LOCK_WAIT, STORE
 from flows.server import TEMPORARY, Server, end_orphans
 from flows.worker import PREFECT_LOST, STORE_LOST, WITHOUT_PREFECT
+from pipeline.departures import Departure
 from pipeline.lock import OWNER
 from pipeline.night import Job
 from pipeline.records import AttuneError
@@ -169,9 +170,20 @@ class Crew:
 
     def open(self, file: Path, given: list[str], session: str = "") -> None:
         """Have a file opened, by a process of its own kind that loads neither Prefect nor models."""
+        self._order_opener("open", file=str(file), given=given, session=session)
+
+    def move_away(self, session: str, departure: Departure) -> None:
+        """Have the recording of a session that is ready moved, by the process that opens files."""
+        file = departure.file
+        look = {"file": str(file.file), "size": file.size, "modified_ns": file.modified_ns}
+        folders = {"arrived_in": str(departure.arrived_in), "to": str(departure.to)}
+        with_it = [str(path) for path in departure.with_it]
+        self._order_opener("move", session=session, look=look, with_it=with_it, **folders)
+
+    def _order_opener(self, do: str, **what: Any) -> None:
         if self.opener is None:
             self.opener = Worker(self.inbox, prefect="", small=False, lock_wait_s=0.0)
-        self.opener.order("open", file=str(file), given=given, session=session)
+        self.opener.order(do, **what)
 
     def report(self, rows: list[dict[str, str]], told: str, counts: dict[str, int]) -> bool:
         """Have a table kept in Prefect; False where that is not to be had, or no flow has run.
@@ -250,7 +262,7 @@ class Crew:
         told, job = what.pop("told"), worker.job
         if told == "ready":
             self.ran_flows = self.ran_flows or worker.prefect
-        elif told == "opened":
+        elif told in ("opened", "moved"):
             self.opened.append(what)
         elif told == "reported":
             self.reported += 1

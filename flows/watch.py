@@ -21,6 +21,7 @@ from typing import Any
 from flows.crew import Crew
 from pipeline import night
 from pipeline.arrivals import Arrivals, Known, Look, look_at
+from pipeline.departures import Departure
 from pipeline.lock import is_held
 from pipeline.night import Job, QuietHours, Report
 from pipeline.records import AttuneError
@@ -29,6 +30,7 @@ from pipeline.store import check_present
 
 IDLE_S = 120.0  # without work, the workers end and their memory is given back
 REPORT_S = 60.0  # for Prefect to keep the night's table, a new worker's start included
+MOVE_TRIES = 4  # over half a minute and more; then it is said so, and tried again by the next watch
 GONE_TRIES = 6  # about 5 minutes for a recording that is not where it was; then it is said so
 MENDS = {
     "folder-gone": "check the network share that holds the recordings",
@@ -52,6 +54,8 @@ class Plan:
     quiet        hours in which nothing is begun
     once         end when all is done, or when a fault has lasted `patience_s`
     first        files to be taken before the others
+    ready        folder, which is there, that recordings are moved to when their session is ready; None leaves them
+    apart        folders, resolved, that are not looked into
     """
 
     folder: Path
@@ -67,13 +71,27 @@ class Plan:
     once: bool = False
     patience_s: float = 900.0
     first: frozenset[Path] = frozenset()
+    ready: Path | None = None
+    apart: tuple[Path, ...] = ()
+
+
+@dataclass
+class Leaving:
+    """A recording that is to be moved, its session being ready; not before `retry_at` of the monotonic clock."""
+
+    session: str
+    look: Look
+    tries: int = 0
+    retry_at: float = 0.0
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Who is told: of a file that arrived, a job that ended, a fault that concerns everything, a line for the log."""
+    """Who is told: of a job that ended, a recording that cannot be moved, a fault that concerns everything, a line for
+    the log."""
 
     on_job: Callable[[Job, Path | None], None] = lambda job, file: None
+    on_unmoved: Callable[[str, Path, str, str], None] = lambda session, file, message, mend: None
     on_fault: Callable[[str], None] = lambda code: None
     on_note: Callable[[str], None] = lambda line: None
 
@@ -95,6 +113,9 @@ class Watch:
         self.known = Known(night.night_folder(self.plan.store) / "known")
         self.to_open: deque[Look] = deque()
         self.opening: Look | None = None
+        self.to_leave: list[Leaving] = []
+        self.leaving: Leaving | None = None
+        self.moved, self.unmoved = 0, []
         self.deaths: dict[Path, int] = {}
         self.copying = self.faults = 0
         self.fault, self.fault_since, self.retry_at, self.next_look = "", 0.0, 0.0, 0.0
@@ -132,16 +153,20 @@ class Watch:
         self._open_next()
         if self._may_begin(now_s):
             self._give_out(now_s)
+            self._move_next(now_s)
         for job in self.crew.hear(min(1.0, self.plan.every_s)):
             self._settle(job, time.monotonic())
         for told in self._opened():
-            self._take_in(told)
+            if self.leaving is not None:
+                self._see_off(told, time.monotonic())
+            else:
+                self._take_in(told)
 
     # ------------------------------------------------------------------------------------ the folder
 
     def _look(self, now_s: float) -> None:
         try:
-            looks = look_at(self.plan.folder, self.plan.is_wanted)
+            looks = look_at(self.plan.folder, self.plan.is_wanted, self.plan.apart)
         except OSError:
             self._fail("folder-gone", now_s)
             return
@@ -168,7 +193,7 @@ class Watch:
                     del self.jobs[session], self.files[session]
 
     def _open_next(self) -> None:
-        if self.opening is not None or not self.to_open or self.fault:
+        if self.opening is not None or self.leaving is not None or not self.to_open or self.fault:
             return
         self.opening = look = self.to_open.popleft()
         given = [str(path) for path in self.plan.given(look.file)]
@@ -192,6 +217,9 @@ class Watch:
             if not told:
                 return
         code, session = told.get("code", ""), told.get("session", "")
+        if code == "no-such-file":
+            self.taken.pop(look.file, None)  # it was moved away; should it come back, it is a new one
+            return
         if code in night.EVERYWHERE:
             self.to_open.appendleft(look)
             self._fail(code, time.monotonic())
@@ -218,6 +246,7 @@ class Watch:
         if job is None:
             job = self.jobs[session] = Job(session, order=len(self.jobs))
         elif job.state != "stopped":
+            self._let_leave(job)
             return  # the same recording under another name
         job.first = job.first or look.file in self.plan.first
         job.state, job.waits, job.deaths, job.code = "waiting", 0, 0, ""
@@ -232,6 +261,7 @@ class Watch:
             job.stop(error.code, str(error), error.mend, "open")
         if job.state != "waiting":
             self.voice.on_job(job, self.file_of(job))
+            self._let_leave(job)
 
     # ------------------------------------------------------------------------------------ the work
 
@@ -281,9 +311,57 @@ class Watch:
         else:
             self.faults = 0
             self.voice.on_job(job, self.file_of(job))
+            self._let_leave(job)
 
     def _may_pass(self, job: Job) -> bool:
         return job.code == "session-held" or (job.code == "recording-gone" and job.waits < GONE_TRIES)
+
+    # ------------------------------------------------------------------------------------ recordings that leave
+
+    def _let_leave(self, job: Job) -> None:
+        """Where recordings are moved when their session is ready: those of this one, whatever their names."""
+        if self.plan.ready is None or job.state not in ("made", "reused"):
+            return
+        known = [leaving.look for leaving in (*self.to_leave, self.leaving) if leaving is not None]
+        looks = [look for file in self.files[job.session] if (look := self.taken.get(file)) is not None]
+        self.to_leave += [Leaving(job.session, look) for look in looks if look not in known]
+
+    def _move_next(self, now_s: float) -> None:
+        due = next((leaving for leaving in self.to_leave if leaving.retry_at <= now_s), None)
+        if due is None or self.leaving is not None or self.opening is not None:
+            return
+        self.to_leave.remove(due)
+        self.leaving = due
+        departure = Departure(due.look, self.plan.folder, self.plan.ready, self._with(due.look.file))
+        self.crew.move_away(due.session, departure)
+
+    def _with(self, file: Path) -> tuple[Path, ...]:
+        """The transcripts that go with a recording: those beside it that no other recording needs."""
+        if any(other != file and other.with_suffix("") == file.with_suffix("") for other in self.taken):
+            return ()
+        return tuple(path for path in self.plan.given(file) if path != file)
+
+    def _see_off(self, told: dict[str, Any], now_s: float) -> None:
+        """A recording was moved, or could not be."""
+        leaving, self.leaving = self.leaving, None
+        code = "not-moved" if told.get("died") else told.get("code", "")
+        leaving.tries += 1
+        if told.get("moved"):
+            self.moved += 1
+            self.voice.on_note(f"{leaving.session} moved")
+        elif not code:
+            return  # another watcher was quicker
+        elif code == "recording-changed":
+            return  # the next look takes it as a new one
+        elif leaving.tries < MOVE_TRIES:
+            leaving.retry_at = now_s + night.wait_s(leaving.tries)
+            self.to_leave.append(leaving)
+        else:
+            mend = told.get("mend", "move it by hand, or let it lie: the session is ready")
+            self.unmoved.append({"session": leaving.session, "code": code, "mend": mend})
+            self.voice.on_note(f"{leaving.session} not moved {code}")
+            message = told.get("message", "the program ended while it moved the recording")
+            self.voice.on_unmoved(leaving.session, leaving.look.file, message, mend)
 
     # ------------------------------------------------------------------------------------ faults of the surroundings
 
@@ -330,7 +408,8 @@ class Watch:
     def is_done(self) -> bool:
         """Whether every file that is here is complete and its session made or stopped."""
         open_jobs = any(job.state in ("waiting", "running") for job in self.jobs.values())
-        return self.looked and not (self.copying or self.to_open or self.opening or self.fault or open_jobs)
+        leaving = self.to_leave or self.leaving
+        return self.looked and not (self.copying or self.to_open or self.opening or self.fault or open_jobs or leaving)
 
     def _rest_when_idle(self) -> None:
         if self.report("going on", only_new=True) and time.monotonic() - self.idle_since > IDLE_S:
@@ -347,6 +426,8 @@ class Watch:
             copying=self.copying,
             restarts=self.crew.restarts,
             without_prefect=self.crew.without_prefect,
+            moved=self.moved,
+            unmoved=tuple(self.unmoved),
         )
         if only_new and self.reported is not None and _same(report, self.reported):
             return report
@@ -378,7 +459,7 @@ class Watch:
 
 
 def _same(a: Report, b: Report) -> bool:
-    return (a.made, a.reused, a.stopped, a.waiting) == (b.made, b.reused, b.stopped, b.waiting)
+    return all(getattr(a, name) == getattr(b, name) for name in ("made", "reused", "stopped", "waiting", "moved"))
 
 
 def report_rows(report: Report) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ happens goes as JSON lines to standard output. It ends when standard input does,
     {"do": "open", "file": .., "given": [..]} {"told": "step", "session": ID, "step": .., "outcome": .., "seconds": ..}
     {"do": "report", ...}                     {"told": "stop", "session": ID, "step": .., "code": .., ...}
     {"do": "rest"}                            {"told": "done", "session": ID, "end": "ready" | "stopped" | "resting"}
+    {"do": "move", ...}                       {"told": "moved", "moved": true | false, "code": ..., ...}
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from flows import context, environment
 from flows.context import Listener
 from flows.server import end_orphans
 from pipeline import models
+from pipeline.arrivals import Look
+from pipeline.departures import Departure, Players, move_away
 from pipeline.records import AttuneError
 from pipeline.session import (
     ID_LENGTH,
@@ -127,7 +130,7 @@ def _sessions(wire: Wire) -> Iterator[str]:
             wire.rest.clear()
             yield order["session"]
         else:
-            {"open": _open, "report": _report}[do](wire, **order)
+            {"open": _open, "move": _move, "report": _report}[do](wire, **order)
 
 
 # ------------------------------------------------------------------------------------------------ running
@@ -238,6 +241,21 @@ def _needs(session: Session) -> list[str]:
     """Names of the weights that the session needs."""
     steps = [step for step in STEPS if session.has_sound or not step.needs_sound]
     return list(dict.fromkeys(n for step in steps for n in step.models(session.options(step), session.given)))
+
+
+_players = Players()  # what it has read of the store's sessions stays for the next recording
+
+
+def _move(wire: Wire, session: str, look: dict[str, Any], arrived_in: str, to: str, with_it: list[str]) -> None:
+    """Move the recording of a session that is ready."""
+    file = Look(Path(look["file"]), look["size"], look["modified_ns"])
+    departure = Departure(file, Path(arrived_in), Path(to), tuple(map(Path, with_it)))
+    told: dict[str, Any] = {"moved": False}
+    try:
+        told["moved"] = move_away(context.session(session), departure, _players)
+    except AttuneError as error:
+        told |= _of(error)
+    wire.tell("moved", **told)
 
 
 def _of(error: AttuneError) -> dict[str, str]:

@@ -8,6 +8,7 @@ size at once, so only what was seen to stay counts, by a clock that nobody can s
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,24 +30,28 @@ class Look:
         return hashlib.sha256(f"{place}\0{self.size}\0{self.modified_ns}".encode()).hexdigest()[:24]
 
 
-def look_at(folder: Path, is_wanted: Callable[[Path], bool]) -> list[Look]:
+def look_at(folder: Path, is_wanted: Callable[[Path], bool], apart: Iterable[Path] = ()) -> list[Look]:
     """The wanted files in and below the folder, the oldest first; hidden ones left out.
 
+    apart    folders that are not looked into, as they resolve
     raises   OSError when the folder itself cannot be read, as while a share is gone
     """
-    list(folder.iterdir())  # `rglob` is silent about a folder that is not there
-    return sorted(_looks(folder, is_wanted), key=lambda look: (look.modified_ns, look.file))
+    list(folder.iterdir())  # `walk` is silent about a folder that is not there
+    return sorted(_looks(folder, is_wanted, set(apart)), key=lambda look: (look.modified_ns, look.file))
 
 
-def _looks(folder: Path, is_wanted: Callable[[Path], bool]) -> Iterator[Look]:
-    for file in folder.rglob("*"):
-        if is_wanted(file) and not any(part.startswith(".") for part in file.relative_to(folder).parts):
-            try:
-                told = file.stat()
-                if file.is_file():
-                    yield Look(file, told.st_size, told.st_mtime_ns)
-            except OSError:
-                continue  # moved away, or its share went, between the two calls; the next look tells
+def _looks(folder: Path, is_wanted: Callable[[Path], bool], apart: set[Path]) -> Iterator[Look]:
+    for place, below, names in os.walk(folder):
+        here = Path(place)
+        below[:] = [name for name in below if not name.startswith(".") and (here / name).resolve() not in apart]
+        for file in (here / name for name in names if not name.startswith(".")):
+            if is_wanted(file):
+                try:
+                    told = file.stat()
+                    if file.is_file():
+                        yield Look(file, told.st_size, told.st_mtime_ns)
+                except OSError:
+                    continue  # moved away, or its share went, between the two calls; the next look tells
 
 
 class Arrivals:

@@ -35,6 +35,8 @@ class WatchOptions:
     settle_s: float = 30.0  # a file is complete when it has stayed the same for this long, seconds
     patience_s: float = 900.0  # how long a watch with an end waits for a full disk or a lost share, seconds
     transcripts: bool = False  # take transcripts that lie beside recordings, or alone
+    # folder for recordings whose session is ready, inside the watched one or anywhere; "" leaves them where they are
+    move_ready: str = ""
     prefect: bool = True  # keep a record of runs; without it a run starts sooner and needs less memory
     pages: str = ""  # address under which a browser reaches the store, for links from Prefect's pages to the summaries
 
@@ -166,6 +168,8 @@ class Report:
     end              "done", "stopped" (told to end), or "going on"
     restarts         workers that died and were started again
     without_prefect  sessions that were brought up to date while Prefect could not be had
+    moved            recordings of ready sessions that were moved away, as was asked for
+    unmoved          sessions, with code and mend, whose recording could not be
     """
 
     host: str
@@ -179,6 +183,8 @@ class Report:
     copying: int = 0
     restarts: int = 0
     without_prefect: int = 0
+    moved: int = 0
+    unmoved: tuple[dict[str, str], ...] = ()
 
 
 def build_report(jobs: Iterable[Job], **told: Any) -> Report:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.watch import Plan, Voice, Watch, report_rows
+from flows.watch import MOVE_TRIES, Plan, Voice, Watch, report_rows
 from pipeline import night
 from pipeline.arrivals import Arrivals, Known, Look, look_at
 from pipeline.cli import build_parser
@@ -35,6 +35,15 @@ class NotingCrew:
     reported: int = 0
     store_lost: bool = False
     rested: int = 0
+    departures: list = field(default_factory=list)
+    moves: list = field(default_factory=list)  # what is told of the next ones; then that they went well
+
+    def move_away(self, session, departure):
+        self.departures.append((session, departure))
+        told = self.moves.pop(0) if self.moves else {"moved": True}
+        if told.get("moved"):
+            departure.file.file.rename(departure.place_of(departure.file.file))
+        self.opened.append(told)
 
     def open(self, file, given, session=""):
         self.read.append((file.name, session))
@@ -305,6 +314,126 @@ def test_the_report_holds_no_name(place):
     for secret in ("Jane", "Doe", "John", "Roe", str(place)):
         assert secret not in kept
     assert session in kept
+
+
+# ------------------------------------------------------------------------------------------------ those that leave
+
+
+def leaving(place, crew=None, **more):
+    (place / "ready").mkdir(exist_ok=True)
+    return watcher(place, crew, ready=place / "ready", **more)
+
+
+def test_recordings_stay_unless_told(place):
+    file = arrive(place, "a.wav")
+    watch = watcher(place, settle_s=0.0)
+    assert watch.run().moved == 0
+    assert (file.is_file(), watch.crew.departures) == (True, [])
+
+
+def test_a_recording_leaves_when_its_session_is_ready(place):
+    ready, bad = arrive(place, "a.wav"), arrive(place, "b.wav", b"b")
+    crew = NotingCrew(ends={sha256_of(bad)[:12]: ["not-media"]})
+    session = sha256_of(ready)[:12]
+    watch = leaving(place, crew, settle_s=0.0)
+    report = watch.run()
+    assert (report.moved, report.unmoved) == (1, ())
+    assert [s for s, _ in crew.departures] == [session]
+    assert (ready.exists(), bad.exists(), (place / "ready" / "a.wav").exists()) == (False, True, True)
+
+
+def test_the_second_name_of_a_recording_leaves_too(place):
+    arrive(place, "a.wav", modified=1e9)
+    watch = leaving(place)
+    rounds(watch, 0.0, 1.1, 1.2, 1.3)
+    arrive(place, "later.wav")
+    rounds(watch, 2.0, 3.1, 3.2, 3.3)
+    assert sorted(path.name for path in (place / "ready").iterdir()) == ["a.wav", "later.wav"]
+    assert watch.moved == 2
+
+
+def test_what_cannot_be_moved_is_tried_again_and_then_said(place):
+    file = arrive(place, "a.wav")
+    told = {"moved": False, "code": "not-moved", "message": "told", "mend": "mend"}
+    said, notes = [], []
+    watch = leaving(place, NotingCrew(moves=[{"died": True}, *[told] * 9]))
+    watch.voice = Voice(on_unmoved=lambda *what: said.append(what), on_note=notes.append)
+    for n in range(30):
+        rounds(watch, 1000.0 * n)
+        watch.to_leave = [replace(each, retry_at=0.0) for each in watch.to_leave]
+    assert len(watch.crew.departures) == MOVE_TRIES
+    session = sha256_of(file)[:12]
+    assert said == [(session, file, "told", "mend")]
+    assert watch.report("done").unmoved == ({"session": session, "code": "not-moved", "mend": "mend"},)
+    assert notes == [f"{session} not moved not-moved"]
+    assert watch.is_done()
+
+
+def test_nothing_is_moved_while_paused(place):
+    arrive(place, "a.wav")
+    watch = leaving(place)
+    rounds(watch, 0.0, 1.1, 1.2)
+    night.pause(place / "store", True)
+    rounds(watch, 1.3, 1.4, 1.5)
+    assert watch.crew.departures == []
+    assert not watch.is_done()
+    night.pause(place / "store", False)
+    rounds(watch, 2.0, 2.1)
+    assert watch.moved == 1
+
+
+def test_a_file_that_another_watcher_moved_meanwhile_is_no_fault(place):
+    session = sha256_of(arrive(place, "a.wav"))[:12]
+    gone = {"code": "no-such-file", "message": "told", "mend": "mend", "session": ""}
+    watch = watcher(place, NotingCrew(ends={"a.wav": gone}))
+    watch.turn(0.0)
+    watch.turn(1.1)
+    assert (watch.jobs, watch.is_done()) == ({}, True)
+    watch.crew.ends = {}
+    rounds(watch, 2.0, 2.1, 2.2, 2.3)
+    assert [job.state for job in watch.jobs.values()] == ["made"], "it came back"
+    assert watch.crew.begun == [session]
+
+
+def test_a_transcript_leaves_with_the_last_recording_of_its_name(place):
+    one, two = arrive(place, "a.wav", modified=1e9), arrive(place, "a.mp3", b"other", modified=2e9)
+    told = place / "in" / "a.vtt"
+    watch = leaving(place, is_wanted=lambda file: file.suffix in (".wav", ".mp3"), given=lambda file: [told])
+    rounds(watch, *(1.0 + n / 100 for n in range(3)), *(2.5 + n for n in range(9)))
+    assert [(departure.file.file, departure.with_it) for _, departure in watch.crew.departures] == [
+        (one, ()),
+        (two, (told,)),
+    ]
+
+
+def plan_of(place, *more):
+    args = build_parser().parse_args(["watch", str(place / "in"), "--store", str(place / "store"), *more])
+    return watch_command._plan(args, watch_command._options(args, {}), {})
+
+
+def test_what_was_moved_inside_the_folder_is_not_looked_at(place):
+    plan = plan_of(place, "--move-ready", "ready")
+    assert plan.ready == place / "in" / "ready"
+    assert plan.ready.is_dir()
+    (place / "in" / "ready" / "Jane").mkdir()
+    (place / "in" / "ready" / "Jane" / "a.wav").touch()
+    (place / "in" / "b.wav").touch()
+    assert [look.file.name for look in look_at(plan.folder, plan.is_wanted, plan.apart)] == ["b.wav"]
+    assert not plan.is_wanted(place / "in" / "ready" / "Jane" / "a.wav")
+
+
+def test_recordings_may_go_to_any_other_folder(place):
+    assert plan_of(place, "--move-ready", "../done").ready.resolve() == place / "done"
+    assert plan_of(place, "--move-ready", str(place / "archive")).ready == place / "archive"
+    assert plan_of(place).ready is None
+
+
+@pytest.mark.parametrize("folder", [".", "..", "not there/ready"])
+def test_a_folder_that_cannot_take_recordings_is_named(place, folder):
+    with pytest.raises(AttuneError, match="recordings cannot be moved to") as caught:
+        plan_of(place, "--move-ready", folder)
+    assert "move_ready" in caught.value.mend
+    assert not (place / "in" / "not there").exists(), "as where a share is not mounted"
 
 
 # ------------------------------------------------------------------------------------------------ the pure parts

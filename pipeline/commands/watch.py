@@ -60,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name, and those that lie alone",
     )
     parser.add_argument(
+        "--move-ready",
+        metavar="FOLDER",
+        help="move recordings there when their session is ready; seen from the watched folder (default: they stay)",
+    )
+    parser.add_argument(
         "--without-prefect", action="store_true", help="keep no record of runs; starts sooner and needs less memory"
     )
     parser.add_argument("--offline", action="store_true", help="never try the network, even for missing weights")
@@ -87,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     told.line(f"watching {args.folder}; store: {args.store}; Ctrl-C ends it, and nothing is lost")
     audience = Audience(told.on_event, told.on_wait, told.on_note)
     with _ended_by_signals() as stops:
-        voice = Voice(told.on_job, told.on_fault, told.on_note)
+        voice = Voice(told.on_job, told.on_unmoved, told.on_fault, told.on_note)
         report = watch(plan, settings, audience, voice, stops.append, prefect=options.prefect)
     if args.json:
         common.print_json(asdict(report))
@@ -115,6 +120,7 @@ def _options(args: argparse.Namespace, tables: Tables) -> WatchOptions:
     """The table [watch] of the settings, with what the command line says over it."""
     said = {"workers": args.workers, "every_s": args.every, "settle_s": args.settle, "patience_s": args.patience}
     said |= {"quiet": ",".join(args.quiet) or None, "transcripts": args.transcripts or None}
+    said["move_ready"] = args.move_ready
     said["prefect"] = False if args.without_prefect else None
     chosen = {key: value for key, value in said.items() if value is not None}
     return replace(options_for("watch", WatchOptions(), tables), **chosen)
@@ -135,16 +141,45 @@ def _check(args: argparse.Namespace, options: WatchOptions) -> None:
             )
 
 
+def _ready_folder(args: argparse.Namespace, options: WatchOptions) -> Path | None:
+    """Where recordings of ready sessions go: made where its parent is there, so that a lost share is not taken for it.
+
+    raises   AttuneError where it cannot be made, or is the watched folder itself or holds it
+    """
+    if not options.move_ready:
+        return None
+    ready = args.folder / Path(options.move_ready).expanduser()
+    try:
+        ready.mkdir(exist_ok=True)
+        watched = args.folder.resolve().is_relative_to(ready.resolve())
+    except OSError as error:
+        raise AttuneError(
+            f"recordings cannot be moved to {str(ready)!r} ({type(error).__name__})",
+            mend="choose another folder with --move-ready, or move_ready in the table [watch] of the settings",
+            code="move-ready",
+        ) from error
+    if watched:
+        raise AttuneError(
+            f"recordings cannot be moved to {str(ready)!r}, in which they arrive",
+            mend="choose a folder inside the watched one, or another, with --move-ready or move_ready",
+            code="move-ready",
+        )
+    return ready
+
+
 def _plan(args: argparse.Namespace, options: WatchOptions, tables: Tables):
     from flows.watch import Plan
 
-    home = args.store.resolve()
+    ready = _ready_folder(args, options)
+    apart = tuple(place.resolve() for place in (args.store, ready) if place is not None)
 
     def is_wanted(file: Path) -> bool:
         kind = file.suffix.lower()
-        if file.resolve().is_relative_to(home):
+        if kind not in RECORDINGS and (kind not in TRANSCRIPTS or not options.transcripts):
             return False
-        return kind in RECORDINGS or (options.transcripts and kind in TRANSCRIPTS and not list(_recordings_of(file)))
+        if any(file.resolve().is_relative_to(place) for place in apart):
+            return False
+        return kind in RECORDINGS or not list(_recordings_of(file))
 
     def given(file: Path) -> list[Path]:
         if file.suffix.lower() in TRANSCRIPTS:
@@ -167,6 +202,8 @@ def _plan(args: argparse.Namespace, options: WatchOptions, tables: Tables):
         once=args.once,
         patience_s=options.patience_s,
         first=frozenset(args.folder / Path(key).relative_to(args.folder) for key in _files(args)),
+        ready=ready,
+        apart=apart,
     )
 
 
@@ -266,6 +303,9 @@ class Told:
         else:
             self.line(f"{name}: as it was, session {job.session}")
 
+    def on_unmoved(self, session: str, file: Path, message: str, mend: str) -> None:
+        self.line(f"{_printable(file.name)}: session {session} is ready; {message}\n         what to do: {mend}")
+
     def print_summary(self, report: Report) -> None:
         """What was made, what was ready already, and what needs a hand."""
         out = common.console()
@@ -284,6 +324,14 @@ class Told:
             )
         if report.waiting or report.copying:
             out.print(f"  {len(report.waiting)} waiting, {report.copying} still being copied", markup=False)
+        for row in report.unmoved:
+            out.print(
+                f"  not moved  {self._name(row['session'])}: {row['code']}\n           what to do: {row['mend']}",
+                style="yellow",
+                markup=False,
+            )
+        if report.moved:
+            out.print(f"  recordings moved: {report.moved}", markup=False)
         if report.restarts:
             out.print(f"  workers started again: {report.restarts}", markup=False)
         if report.without_prefect and self.prefect:

@@ -290,6 +290,39 @@ def test_two_watchers_on_one_folder_make_nothing_twice(folder, undisturbed, tmp_
     assert len(list((store / "night").glob("report-*.json"))) == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_watcher_ended_while_recordings_leave(number, undisturbed, tmp_path):
+    store, moving = new_store(tmp_path), write_folder(tmp_path / "in", len(MADE))
+    names = sorted(path.name for path in moving.iterdir())
+    process = begin(moving, store, "--without-prefect", "--move-ready", "ready")
+    wait_for(store / "attune.log", " moved")
+    process.send_signal(number)
+    process.wait(30)
+    report = watch(moving, store, "--without-prefect", "--move-ready", "ready")
+    assert report["unmoved"] == []
+    assert sorted(path.name for path in (moving / "ready").iterdir()) == names
+    assert list(moving.iterdir()) == [moving / "ready"]
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+
+
+def test_two_watchers_that_move_recordings_away(undisturbed, tmp_path):
+    store, moving = new_store(tmp_path), write_folder(tmp_path / "in", len(MADE))
+    names = sorted(path.name for path in moving.iterdir())
+    options = ("--without-prefect", "--once", "--json", "--move-ready", "ready")
+    both = [begin(moving, store, *options) for _ in range(2)]
+    reports = []
+    for process in both:
+        out, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        reports.append(json.loads(out))
+    assert [report["stopped"] + report["unmoved"] for report in reports] == [[], []]
+    assert sum(report["moved"] for report in reports) == len(MADE)
+    assert sorted(path.name for path in (moving / "ready").iterdir()) == names
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+
+
 def test_what_is_damaged_in_the_store(folder, undisturbed, tmp_path):
     store = new_store(tmp_path)
     watch(folder, store, "--without-prefect")
