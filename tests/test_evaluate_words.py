@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from pipeline.evaluate.words import WordCounts, pair_words, plain_tokens, score_words, word_time_errors
 from pipeline.records import Word
@@ -76,6 +78,13 @@ def test_a_repeated_word_pairs_in_order():
     assert [(r.start, h.start) for r, h in pair_words(reference, heard)] == [(0, 0.2), (1, 1.2), (2, 2.2)]
 
 
+def test_of_two_places_for_a_word_the_nearer_in_time_counts():
+    reference = [Word(1.0, 1.1, "I"), Word(1.1, 1.4, "think")]
+    heard = [Word(0.2, 0.3, "I"), Word(1.0, 1.1, "I"), Word(1.2, 1.4, "think")]
+    assert word_time_errors(reference, heard) == pytest.approx([0.0, 0.1])
+    assert word_time_errors(heard, reference) == pytest.approx([0.0, 0.1])
+
+
 tokens = st.lists(st.sampled_from(["well", "home", "river", "stone"]), max_size=12)
 
 
@@ -92,3 +101,13 @@ def test_a_text_scores_perfectly_against_itself(expected):
     words = words_of(" ".join(expected))
     assert score_words(" ".join(expected), words).errors == 0
     assert word_time_errors(words, words) == [0.0] * len(words)
+
+
+@given(tokens, tokens, st.integers(0, 60))
+def test_pairs_lie_on_an_alignment_with_the_fewest_errors(expected, heard, late_s):
+    reference = [Word(i, i + 1, token) for i, token in enumerate(expected)]
+    found = [Word(i + late_s, i + 1 + late_s, token) for i, token in enumerate(heard)]
+    pairs = [(-1, -1), *((r.start, h.start - late_s) for r, h in pair_words(reference, found))]
+    pairs.append((len(expected), len(heard)))
+    errors = sum(max(b[0] - a[0], b[1] - a[1]) - 1 for a, b in pairwise(pairs))
+    assert errors == Levenshtein.distance(expected, heard)

@@ -15,6 +15,15 @@ from pipeline.records import Word
 
 # Hesitation sounds as reference transcripts spell them. "mm-hmm" and "uh-huh" are answers, not hesitations.
 FILLERS = frozenset({"um", "umm", "uhm", "uh", "er", "err", "erm", "hm", "hmm", "mm", "mmm", "ah", "eh"})
+BOTH, MISSED, ADDED = (
+    0,
+    1,
+    2,
+)  # how an alignment goes on: a word of each, of the reference alone, of the transcript alone
+FAR_S = 30.0  # words further apart than this in time are all the same to the alignment
+ROUNDING = (
+    1e-9  # costs closer than this are equal: a difference of one thousandth of a second in an hour of talk is more
+)
 ANSWERS = re.compile(r"\b(?:mm+|m|uh|um)[- ]?(?:hu?m+|huh|uh)\b")
 
 
@@ -74,18 +83,60 @@ def score_words(reference_text: str, words: Sequence[Word]) -> WordCounts:
 def word_time_errors(reference: Sequence[Word], words: Sequence[Word]) -> list[float]:
     """How far the start of each rightly heard word lies from the reference's, in seconds, in order; never negative.
 
-    Words pair up where the alignment with the fewest errors has the same word in both. Wrong, missing and added
-    words give no entry, nor do hesitation sounds, which references place loosely or leave out.
+    Words pair up as `pair_words` says. Wrong, missing and added words give no entry, nor do hesitation sounds, which
+    references place loosely or leave out.
     """
     return [abs(theirs.start - ours.start) for theirs, ours in pair_words(reference, words)]
 
 
 def pair_words(reference: Sequence[Word], words: Sequence[Word]) -> list[tuple[Word, Word]]:
-    """(reference word, heard word) wherever both have the same word, in order; punctuation and case do not matter."""
+    """(reference word, heard word) wherever both have the same word, in order; punctuation and case do not matter.
+
+    Of the alignments with the fewest errors, of which talk that repeats itself has many, the one that lies closest in
+    time: "I, I think" for "I think" says nothing about which "I" was heard.
+    """
     expected = [(token, word) for word in reference for token in plain_tokens(word.text) if token not in FILLERS]
     heard = [(token, word) for word in words for token in plain_tokens(word.text) if token not in FILLERS]
-    pairs = _equal_pairs([token for token, _ in expected], [token for token, _ in heard])
+    pairs = _closest_pairs(expected, heard) if expected and heard else []
     return list(dict.fromkeys((expected[i][1], heard[j][1]) for i, j in pairs))
+
+
+def _closest_pairs(expected: Sequence[tuple[str, Word]], heard: Sequence[tuple[str, Word]]) -> list[tuple[int, int]]:
+    """Indices of equal tokens in the alignment with the fewest errors and, among those, the least time apart."""
+    import numpy as np
+
+    ids = {token: i for i, token in enumerate({token for token, _ in (*expected, *heard)})}
+    theirs, ours = (np.array([ids[token] for token, _ in side]) for side in (expected, heard))
+    their_s, our_s = (np.array([word.start for _, word in side]) for side in (expected, heard))
+    # A second apart costs so little that no sum of them over a recording outweighs one error.
+    per_s = 0.5 / (FAR_S * min(len(theirs), len(ours)))
+    came = np.zeros((len(theirs) + 1, len(ours) + 1), dtype=np.int8)
+    came[0] = ADDED
+    places = np.arange(len(ours) + 1, dtype=float)
+    before = places
+    for i in range(1, len(theirs) + 1):
+        apart = np.minimum(np.abs(their_s[i - 1] - our_s), FAR_S) * per_s
+        both = before[:-1] + np.where(ours == theirs[i - 1], apart, 1.0)
+        cost = before + 1.0
+        came[i] = MISSED
+        came[i, 1:][both <= cost[1:]] = BOTH
+        cost[1:] = np.minimum(cost[1:], both)
+        with_added = np.minimum.accumulate(cost - places) + places  # any number of heard words more
+        came[i][with_added < cost - ROUNDING] = ADDED
+        before = with_added
+    return [(i, j) for i, j in _walk_back(came) if theirs[i] == ours[j]]
+
+
+def _walk_back(came) -> list[tuple[int, int]]:
+    """The (i, j) that an alignment has side by side, in order, from how each cell was reached."""
+    i, j = came.shape[0] - 1, came.shape[1] - 1
+    side_by_side = []
+    while i and j:
+        how = came[i, j]
+        i, j = i - (how != ADDED), j - (how != MISSED)
+        if how == BOTH:
+            side_by_side.append((i, j))
+    return side_by_side[::-1]
 
 
 def normalise(text: str) -> list[str]:
