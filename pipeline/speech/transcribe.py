@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from pipeline.intervals import Span, covered_s, gap_s, gaps, merge, overlap_s, within
+from pipeline.intervals import HasTimes, Span, covered_s, gap_s, gaps, merge, overlap_s, within
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
 from pipeline.speech.engines import faster_whisper, openai_whisper
+from pipeline.speech.engines.sphinx_align import LANGUAGE as ALIGNED_LANGUAGE
+from pipeline.speech.engines.sphinx_align import Aligner
 from pipeline.speech.engines.whisper_options import EngineOptions
 from pipeline.speech.word_edges import tighten
+from pipeline.speech.word_times import choose_times, may_be_unsaid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +46,7 @@ class TranscribeOptions:
     beams: int = 5  # texts followed at once; 1 is greedy: faster and less accurate
     precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
     max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
+    align: bool = True  # word times by forced alignment too, where the language is English; else the recogniser's alone
     bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds
     pad_s: float = 0.2  # silence kept around each stretch of speech; seconds
     max_wordless_s: float = 2.2  # speech in which no word begins for this long is heard again in shorter chunks
@@ -98,7 +102,23 @@ def transcribe(
     placed |= {i: [(next(again), half) for half in halves] for i, halves in zip(gappy, shorter, strict=True)}
     words = [place_word(word, chunk) for i in sorted(placed) for found, chunk in placed[i] for word in found]
     words = tighten(words, activity, audio.mono, RATE_HZ)
+    if options.align and options.language == ALIGNED_LANGUAGE:
+        words = _align(words, [(chunk, len(found)) for i in sorted(placed) for found, chunk in placed[i]], audio.mono)
     return keep_supported(sorted(words, key=lambda w: (w.start, w.end)), activity, options)
+
+
+def _align(words: Sequence[Word], chunks: Sequence[tuple[Chunk, int]], samples: np.ndarray) -> list[Word]:
+    """The words with the likelier of the recogniser's times and those of forced alignment.
+
+    chunks  each with how many of the words are its own, in their order
+    """
+    aligner, left, timed = Aligner(), iter(words), []
+    for chunk, count in chunks:
+        own = list(islice(left, count))
+        texts, unsaid = [word.text for word in own], [may_be_unsaid(word) for word in own]
+        spans = aligner.align(cut_out(samples, chunk), texts, unsaid) if own else []
+        timed += choose_times(own, [span and place_span(span, chunk) for span in spans])
+    return timed
 
 
 def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOptions) -> list[list[HeardWord]]:
@@ -256,15 +276,21 @@ def cut_out(samples: np.ndarray, chunk: Chunk) -> np.ndarray:
 
 def place_word(word: HeardWord, chunk: Chunk) -> Word:
     """A word of a chunk at its place in the recording: inside the piece that holds most of it."""
+    place = place_span(word, chunk)
+    return Word(round(place.start, 3), round(place.end, 3), word.text, round(word.probability, 4))
+
+
+def place_span(span: HasTimes, chunk: Chunk) -> Span:
+    """A stretch of a chunk's sound at its place in the recording: inside the piece that holds most of it."""
     at, best = 0.0, None
     for piece in chunk.pieces:
         length = piece.end - piece.start
-        inside = Span(max(word.start, at) - at, min(word.end, at + length) - at)
+        inside = Span(max(span.start, at) - at, min(span.end, at + length) - at)
         if best is None or inside.end - inside.start > best[0]:
             best = (inside.end - inside.start, piece.start + inside.start, piece.start + max(inside.start, inside.end))
         at += length
     _, start, end = best
-    return Word(round(start, 3), round(end, 3), word.text, round(word.probability, 4))
+    return Span(start, end)
 
 
 def keep_supported(words: Sequence[Word], activity: Sequence[Activity], options: TranscribeOptions) -> list[Word]:
