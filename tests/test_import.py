@@ -338,6 +338,26 @@ def test_times_moved_do_not_unsay_what_was_said_of_a_moment(store, session):
     assert (verdict.answer, verdict.significance) == ("agree", 4)
 
 
+def test_what_is_marked_in_a_blind_export_was_marked_blind(store, session):
+    from pipeline.review.session_exports import Reader, export_session
+    from pipeline.steps import EXPORTS
+
+    made = export_session(session, ["eaf"], session.options(EXPORTS), reader=Reader("mh", blind=True))
+    path = store / "blind.eaf"
+    path.write_bytes(made["session.eaf"])
+    eaf = Eaf(str(path))
+    assert labels(eaf, "possible withdrawal") == []
+    eaf.add_annotation("possible withdrawal", 2000, 9000, "he turns to the window")
+    eaf.to_file(str(path))
+    ((verdict, note),) = find_changes(session, path, "mh", "supervisor").judged.verdicts
+    assert (verdict.subject, verdict.saw_flag, verdict.kind, note) == (
+        "missed",
+        False,
+        "withdrawal",
+        "he turns to the window",
+    )
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from pipeline.records import About
 from pipeline.review import media, verdict_store
 from pipeline.review.access import HEADERS, Gate
 from pipeline.review.app import build_app
+from pipeline.review.edited_files import load_tiers
 from pipeline.review.verdicts import current_verdicts
 from pipeline.session import Receipt
 from tests.review_sessions import write_session, write_stopped
@@ -310,7 +311,7 @@ def test_what_is_due_about_consent_and_retention_is_told(page, store, text, due)
 
 
 def test_every_format_says_which_files_it_is(page):
-    formats_told = dict(page.get("/api/words").json()["formats"])
+    formats_told = {name: files for name, files, _ in page.get("/api/words").json()["formats"]}
     assert formats_told["bins"] == "bins_5min.csv, bins_60s.csv, bins.html"
     assert formats_told["csv"].startswith("9 tables, turns")
 
@@ -541,6 +542,65 @@ def test_a_clip_comes_as_an_archive(page):
     assert answer.content.startswith(b"PK")
     assert page.get(f"/api/sessions/{SPOKEN}/clip", params={"start": 2, "end": "x"}).status_code == 422
     assert page.get(f"/api/sessions/{LONG}/clip", params={"start": 2, "end": 6}).status_code == 409
+
+
+def tiers_of(page, path, form="eaf", **query):
+    """The tiers of an export asked for on the page, read back."""
+    answer = page.get(f"/api/sessions/{LONG}/export/{form}", params=query)
+    assert answer.status_code == 200
+    file = path / {"eaf": "a.eaf", "textgrid": "a.TextGrid"}[form]
+    file.write_bytes(answer.content)
+    return load_tiers(file)
+
+
+@pytest.mark.parametrize("form", ["eaf", "textgrid"])
+def test_an_export_from_the_page_holds_other_peoples_verdicts_only_in_consensus(page, tmp_path, form):
+    judge(page, rater="mh")
+    judge(page, rater="ab", answer="disagree")
+    alone = tiers_of(page, tmp_path, form, rater="mh")
+    assert [name for name in alone if name.startswith("verdicts")] == ["verdicts mh"]
+    assert "without other people's verdicts" in alone["attune"][0].text
+    together = tiers_of(page, tmp_path, form, rater="mh", everyone=True)
+    assert {"verdicts mh", "verdicts ab"} <= set(together)
+    assert "without" not in together["attune"][0].text
+    nobody = tiers_of(page, tmp_path, form)
+    assert not any(name.startswith("verdicts") for name in nobody)
+
+
+@pytest.mark.parametrize("form", ["eaf", "textgrid"])
+def test_a_blind_export_holds_no_flag_and_nobody_elses_verdict(page, tmp_path, form):
+    judge(page, rater="ab")
+    judge(page, rater="mh", clip=None, start=30.0, end=40.0, saw_flag=False)
+    found = tiers_of(page, tmp_path, form, rater="mh", blind=True, everyone=True)
+    assert {name for name, labels in found.items() if labels} == {
+        *(f"{role} {sort}" for role in ("therapist", "client") for sort in ("turns", "words")),
+        "verdicts mh",
+        "attune",
+    }
+    assert "blind first pass" in found["attune"][0].text
+
+
+def test_formats_that_show_what_is_marked_are_refused_in_a_blind_first_pass(page):
+    given = set()
+    for name, _, unmarked in page.get("/api/words").json()["formats"]:
+        given |= {(name, unmarked)} if unmarked else set()
+        if not unmarked:
+            answer = page.get(f"/api/sessions/{LONG}/export/{name}", params={"rater": "mh", "blind": True})
+            assert answer.status_code == 409, name
+            assert "press B" in answer.json()["mend"]
+    tables = "6 tables, turns, words, voices, speech, windows, frames"
+    assert given == {
+        ("vtt", "transcript.vtt"),
+        ("srt", "transcript.srt"),
+        ("csv", tables),
+        ("parquet", tables),
+        ("rttm", "speech.rttm"),
+        ("ctm", "words.ctm"),
+        ("textgrid", "session.TextGrid"),
+        ("eaf", "session.eaf"),
+    }
+    vtt = page.get(f"/api/sessions/{LONG}/export/vtt", params={"rater": "mh", "blind": True})
+    assert vtt.headers["content-disposition"].endswith('transcript.vtt"')
 
 
 def test_exports_come_with_neutral_names(page):

@@ -30,7 +30,7 @@ from pipeline.records import About, AttuneError, Findings, Turn, Voice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WRITERS", "ExportOptions", "Material", "build_exports", "check_formats", "write_formats"]
+__all__ = ["WRITERS", "ExportOptions", "Material", "build_exports", "check_formats", "unmarked_files", "write_formats"]
 
 Writer = Callable[[Material, ExportOptions], bytes]
 
@@ -55,6 +55,15 @@ WRITERS: Mapping[str, Mapping[str, Writer]] = {
 }
 # what every processed session gets: the files that people open, not those for statistics
 ALWAYS = ("moments.json", "transcript.vtt", "moments.vtt", "turns.csv", "moments.csv", "summary.html")
+# what holds nothing of what the tool marked, once the material is without it: for somebody who must not see it yet
+UNMARKED = ("transcript.vtt", "transcript.srt", "speech.rttm", "words.ctm", "session.TextGrid", "session.eaf")
+UNMARKED_TABLES = ("turns", "words", "voices", "speech", "windows", "frames")
+
+
+def unmarked_files(format: str) -> tuple[str, ...]:
+    """Those of a format's files that may be given to somebody who has not seen yet what the tool marked."""
+    names = [name for name in WRITERS[format] if name.rpartition(".")[0] in UNMARKED_TABLES or name in UNMARKED]
+    return tuple(names)
 
 
 def build_exports(

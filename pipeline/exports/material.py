@@ -45,6 +45,7 @@ class Material:
                      for the tables alone; empty or None where they are not known
     judged           verdicts that stand, for the tiers alone
     joined           where the session's own sound lies, which holds both people; as seen from the session's folder
+    left_out         what a file for this reader does not hold, in words for its stamp; or ""
     """
 
     about: About
@@ -59,6 +60,7 @@ class Material:
     frames: pd.DataFrame | None = None
     judged: tuple[Judged, ...] = ()
     joined: str = "audio.flac"
+    left_out: str = ""
 
     @property
     def plays(self) -> str:

@@ -20,7 +20,8 @@ from pipeline.intervals import HasTimes
 from pipeline.records import Role
 
 STAMP_TIER = "attune"
-STAMP = re.compile(r"session (\S+), exported as ([0-9a-f]{12})")
+STAMP = re.compile(r"session (\S+), exported as ([0-9a-f]{12})(?:; (.+))?")
+BLIND = "blind first pass: without what the tool marked, and without other people's verdicts"
 REPAIRS = "repair attempts"
 CANDIDATES: dict[str, str] = {title.lower(): kind for kind, title in KINDS.items()}  # tier -> kind of its moments
 
@@ -46,7 +47,8 @@ class Tier:
 def build_tiers(material: Material) -> list[Tier]:
     """Turns and words of everybody who speaks, candidates by kind, repair attempts, verdicts, and the stamp last."""
     tiers = build_content(material)
-    stamp = f"session {one_line(material.about.session)}, exported as {hash_of(tiers)}"
+    left_out = f"; {one_line(material.left_out)}" if material.left_out else ""
+    stamp = f"session {one_line(material.about.session)}, exported as {hash_of(tiers)}{left_out}"
     return [*tiers, Tier(STAMP_TIER, (Label(0, max(1, ms(material.end_s)), stamp),))]
 
 

@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.alliance.calibration_store import load_kept
 from pipeline.exports import WRITERS as FORMATS
+from pipeline.exports import unmarked_files
 from pipeline.exports.wording import BANDS, KINDS, NOT_A_RISK_TOOL, ROLES, marker_label
 from pipeline.records import AttuneError
 from pipeline.review import agreement, clips, decisions, folders, judging, media, verdict_files, verdict_store
@@ -26,7 +27,7 @@ from pipeline.review.access import App, Gate, guard
 from pipeline.review.jobs import Job, Jobs
 from pipeline.review.listing import list_sessions, recorded_at
 from pipeline.review.remake import remake
-from pipeline.review.session_exports import export_session
+from pipeline.review.session_exports import Reader, export_session
 from pipeline.review.verdicts import current_verdicts
 from pipeline.review.view import Contents, build_judged, build_view
 from pipeline.session import Session
@@ -118,7 +119,10 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
                 "kinds": KINDS,
                 "roles": ROLES,
                 "bands": BANDS,
-                "formats": [[name, told_files(list(files))] for name, files in FORMATS.items()],
+                "formats": [
+                    [name, told_files(list(files)), told_files(list(unmarked_files(name)))]
+                    for name, files in FORMATS.items()
+                ],
                 "moves": [[name, marker_label(name)] for name in judging.strategy_ids()],
             }
         )
@@ -331,10 +335,11 @@ def _serve_results(app: FastAPI, store: Path, settings: Tables) -> None:
         return _download(verdict_files.WRITERS[suffix](standing), f"verdicts{suffix}")
 
     @app.get("/api/sessions/{key}/export/{format}")
-    def export(key: str, format: str) -> Response:
+    def export(key: str, format: str, rater: str = "", everyone: bool = False, blind: bool = False) -> Response:
         session = folders.open_folder(store, key, settings)
         check_ready(session)
-        made = export_session(session, [format], session.options(EXPORTS))
+        reader = Reader(judging.check_rater(rater), everyone, blind)
+        made = export_session(session, [format], session.options(EXPORTS), reader=reader)
         if len(made) == 1:
             name, content = next(iter(made.items()))
             return _download(content, f"{session.id}.{name}")

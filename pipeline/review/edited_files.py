@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pipeline.exports.text import one_line
-from pipeline.exports.tiers import STAMP, STAMP_TIER, Label
+from pipeline.exports.tiers import BLIND, STAMP, STAMP_TIER, Label
 from pipeline.records import AttuneError
 
 Tiers = Mapping[str, tuple[Label, ...]]
@@ -41,15 +41,15 @@ def load_tiers(path: Path) -> Tiers:
     return tiers
 
 
-def read_stamp(tiers: Tiers) -> tuple[str, str]:
-    """(id of the session, hash of what was exported), as the file says of itself.
+def read_stamp(tiers: Tiers) -> tuple[str, str, bool]:
+    """(id of the session, hash of what was exported, whether in a blind first pass), as the file says of itself.
 
     raises   AttuneError (code "not-exported-here") for a file that does not say
     """
     for label in tiers.get(STAMP_TIER, ()):
         found = STAMP.fullmatch(label.text)
         if found:
-            return found[1], found[2]
+            return found[1], found[2], found[3] == BLIND
     raise AttuneError(
         f"the file does not say which session it is of: it has no tier {STAMP_TIER!r} as attune export writes it",
         mend="export the session again, and make the changes in that file; leave that tier as it is",

@@ -277,11 +277,15 @@ def _turns_of_a_moment(rows: Sequence[Judged], evidence: dict[str, Evidence]) ->
 
 
 def measure_blind(verdicts: Sequence[Verdict], evidence: dict[str, Evidence]) -> Blind:
-    """Of what people marked before they saw any flag, how much was flagged: nothing led their eyes there."""
+    """Of the ruptures that people marked before they saw any flag, how many were flagged: nothing led them there."""
     marks = [
         v
         for v in verdicts
-        if v.subject == "missed" and not v.saw_flag and v.answer == "agree" and v.session in evidence
+        if v.subject == "missed"
+        and not v.saw_flag
+        and v.answer == "agree"
+        and v.session in evidence
+        and v.kind != "repair"
     ]
     flagged = sum(any(overlap_s(mark, flag) > 0 for flag in evidence[mark.session].flags) for mark in marks)
     return Blind(len(marks), flagged, *wilson_interval(flagged, len(marks)))

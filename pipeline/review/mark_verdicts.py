@@ -49,10 +49,11 @@ SAID = ("answer", "start", "end", *JUDGED)
 
 @dataclass(frozen=True)
 class Rater:
-    """Who judges. `name` may be "" where nothing is judged."""
+    """Who judges. `name` may be "" where nothing is judged; `saw_flags` is False in a blind first pass."""
 
     name: str
     role: RaterRole
+    saw_flags: bool = True
 
 
 @dataclass
@@ -150,7 +151,16 @@ class _Judge:
 
     def _verdict(self, mark: Mark, said: dict[str, Any], clip: int | None) -> Verdict:
         name, role = self.rater.name, self.rater.role
-        sent = Judgement(name, role, start=mark.start, end=mark.end, clip=clip, watched=self.watched, **said)
+        sent = Judgement(
+            name,
+            role,
+            start=mark.start,
+            end=mark.end,
+            clip=clip,
+            watched=self.watched,
+            saw_flag=self.rater.saw_flags,
+            **said,
+        )
         try:
             return build_verdict(self.session, sent, self.all_standing)
         except ValueError as error:

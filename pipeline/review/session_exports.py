@@ -7,15 +7,16 @@ what a person changed in it can be told, whatever has happened to the session si
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from pipeline.exports import ExportOptions, Material, write_formats
+from pipeline.exports import WRITERS, ExportOptions, Material, check_formats, unmarked_files, write_formats
 from pipeline.exports.material import Judged
-from pipeline.exports.tiers import Tier, build_content, hash_of
+from pipeline.exports.tiers import BLIND, Tier, build_content, hash_of
 from pipeline.formats import write_atomic
-from pipeline.records import AttuneError
+from pipeline.records import AttuneError, Findings
 from pipeline.review import verdict_store
 from pipeline.review.verdict_text import say_verdict, tier_name
 from pipeline.review.verdicts import current_verdicts
@@ -28,20 +29,62 @@ WITH_TIERS = ("eaf", "textgrid")  # those that can be read back
 KEPT = "exported"
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Whom an export is for, where that is a rater: other people's verdicts must not lead them.
+
+    rater     whose own verdicts it may hold; "" for nobody's
+    everyone  other people's too, as in consensus
+    blind     in a blind first pass: nothing of what the tool marked, nobody else's verdicts, whatever `everyone` says
+    """
+
+    rater: str
+    everyone: bool = False
+    blind: bool = False
+
+    @property
+    def left_out(self) -> str:
+        """What their files do not hold, in words for people; "" where they hold everything."""
+        if self.blind:
+            return BLIND
+        return "" if self.everyone else "without other people's verdicts"
+
+
 def export_session(
-    session: Session, formats: Iterable[str], options: ExportOptions, folder: Path | None = None
+    session: Session,
+    formats: Iterable[str],
+    options: ExportOptions,
+    folder: Path | None = None,
+    reader: Reader | None = None,
 ) -> dict[str, bytes]:
     """The files of the formats asked for, by name. What those with tiers hold is kept in the session's folder.
 
     folder   where they are going to lie, so that the recording is linked from there; None where nobody knows
-    raises   AttuneError for a format that is unknown, and for an artefact that is missing or cannot be read
+    reader   None where they are for nobody who still has to judge: they hold everything
+    raises   AttuneError for a format that is unknown, for one that a blind reader must not see yet, and for an artefact
+             that is missing or cannot be read
     """
     chosen = tuple(formats)
-    material = load_material(session, chosen, folder)
-    files = write_formats(material, chosen, options)
+    check_formats(chosen)
+    blind = reader is not None and reader.blind
+    names = [name for format in chosen for name in (_unmarked(format) if blind else WRITERS[format])]
+    material = load_material(session, chosen, folder, reader)
+    written = write_formats(material, chosen, options)
+    files = {name: written[name] for name in names}
     if set(chosen) & set(WITH_TIERS):
         _keep_tiers(session, build_content(material))
     return files
+
+
+def _unmarked(format: str) -> tuple[str, ...]:
+    names = unmarked_files(format)
+    if not names:
+        raise AttuneError(
+            f"{format} shows what the tool marked, and that is hidden in a blind first pass",
+            mend="press B to see what is marked, and export then",
+            code="export-blind",
+        )
+    return names
 
 
 def _keep_tiers(session: Session, tiers: list[Tier]) -> None:
@@ -66,14 +109,17 @@ def load_exported(session: Session, key: str) -> list[Tier]:
         ) from error
 
 
-def load_material(session: Session, formats: Iterable[str], folder: Path | None = None) -> Material:
-    """What the formats are written from; the large tables only where a format writes them."""
+def load_material(
+    session: Session, formats: Iterable[str], folder: Path | None = None, reader: Reader | None = None
+) -> Material:
+    """What the formats are written from, as far as `reader` may see it; the large tables only where a format writes
+    them."""
     every_table = bool(set(formats) & set(FOR_TABLES))
 
     def table(step: Step):
         return session.load(step) if every_table else None
 
-    return Material(
+    whole = Material(
         session.about,
         tuple(session.load(TURNS)),
         session.load(MOMENTS),
@@ -84,18 +130,22 @@ def load_material(session: Session, formats: Iterable[str], folder: Path | None 
         speech=tuple(table(SPEECH) or ()),
         windows=table(WINDOWS),
         frames=table(FRAMES),
-        judged=_judged(session) if set(formats) & set(WITH_TIERS) else (),
+        judged=_judged(session, reader) if set(formats) & set(WITH_TIERS) else (),
         joined=str((session.folder / AUDIO.makes[0]).resolve()),
+        left_out=reader.left_out if reader else "",
     )
+    return replace(whole, findings=Findings((), (), ()), markers=()) if reader and reader.blind else whole
 
 
-def _judged(session: Session) -> tuple[Judged, ...]:
-    """The verdicts that stand, but those about the clip drawn at random: they would tell it from the rest."""
+def _judged(session: Session, reader: Reader | None) -> tuple[Judged, ...]:
+    """The verdicts that stand and that the reader may see, but those about the clip drawn at random: they would tell it
+    from the rest."""
     store = session.folder.parent.parent
+    own = reader.rater if reader and (reader.blind or not reader.everyone) else None
     return tuple(
         Judged(verdict.start, verdict.end, tier_name(verdict.rater, verdict.rater_role), say_verdict(verdict))
         for verdict in current_verdicts(verdict_store.load_events(store, session.id))
-        if verdict.subject != "audit"
+        if verdict.subject != "audit" and own in (None, verdict.rater)
     )
 
 

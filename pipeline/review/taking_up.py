@@ -51,13 +51,13 @@ def find_changes(session: Session, path: Path, rater: str, role: RaterRole) -> C
              of another person's verdicts that was changed, and verdicts of nobody
     """
     edited = load_tiers(path)
-    key, exported = read_stamp(edited)
+    key, exported, blind = read_stamp(edited)
     if key != session.id:
         raise AttuneError(
             f"the file is of session {key}, not of {session.id}", mend=f"name session {key}", code="other-session"
         )
     base: Tiers = {tier.name: tier.labels for tier in load_exported(session, exported)}
-    who = Rater(check_rater(rater), role)
+    who = Rater(check_rater(rater), role, saw_flags=not blind)
     own = tier_name(who.name, who.role)
     _check_tiers(base, edited, own)
     found, left = find_corrections(base, edited)

@@ -304,6 +304,13 @@ def test_blind_hides_what_is_marked_until_the_second_look(desk):
     for place in (".overview .marks .mark", ".transcript .flagged", ".clips .badge", ".card"):
         assert desk.page.locator(place).count() == 0, place
     desk.wait_for_sound()
+    desk.page.click("button:has-text('Export')")
+    assert "Blind first pass: nothing of what the tool marked" in desk.page.inner_text("dialog .left-out")
+    offered = desk.page.locator("dialog .exports a").all_inner_texts()
+    assert "eaf" in offered
+    assert not {"json", "pdf", "docx", "html", "audacity", "edl", "vlc", "bins"} & set(offered)
+    assert "blind=true" in desk.page.get_attribute("dialog .exports a", "href")
+    desk.keys("Escape")
     desk.keys("l", "l", "l", "l", "l", "l", "l", "m")
     [mark] = desk.saved(1)
     assert (mark.subject, mark.saw_flag) == ("missed", False)

@@ -479,13 +479,23 @@ class Desk {
     );
   }
 
+  /** What an export does not hold yet, for somebody who must not be led by it. */
+  leftOut() {
+    if (this.hidden) return "Blind first pass: nothing of what the tool marked is in them, and nobody else's verdicts. Press B to see what is marked; then there is more to export.";
+    if (this.everyone) return "Tiers for ELAN and Praat hold everybody's verdicts.";
+    return "Tiers for ELAN and Praat hold your own verdicts. Other people's are left out until you look at them together: Consensus.";
+  }
+
   exports() {
+    const whose = new URLSearchParams({ rater: rater().name, everyone: this.everyone, blind: this.hidden });
+    const formats = this.words.formats.map(([name, files, unmarked]) => [name, this.hidden ? unmarked : files]).filter(([, files]) => files);
     ask("Export this session", (close) => el(
       "div",
       {},
       el("p", { class: "quiet" }, "Each is saved by the browser, on this machine. Some hold words of the session."),
+      el("p", { class: "quiet left-out" }, this.leftOut()),
       this.chosen && this.view.media.sound ? el("p", {}, el("a", { href: `/api/sessions/${this.view.id}/clip?${new URLSearchParams({ start: Math.max(0, this.chosen.in - this.player.preRoll), end: this.chosen.out })}`, download: true }, "The chosen moment as a clip"), el("span", { class: "quiet" }, " (mp4 from its lead-in on, and its captions)")) : "",
-      el("ul", { class: "exports" }, this.words.formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}`, download: true }, format), el("small", { class: "quiet" }, files)))),
+      el("ul", { class: "exports" }, formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}?${whose}`, download: true }, format), el("small", { class: "quiet" }, files)))),
       el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
     ), { wide: true });
   }
