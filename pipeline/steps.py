@@ -112,9 +112,9 @@ SPEECH = Step(
     reads=(AUDIO, ACTIVITY, GIVEN),
     make=diarize,
     options=DiarizeOptions(),
-    version=2,
+    version=3,
     models=diarize_models,
-    cpu_per_audio_s=0.022,
+    cpu_per_audio_s=0.014,
 )
 VOICES = Step(
     name="voices",

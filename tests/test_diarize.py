@@ -320,6 +320,28 @@ def test_embeddings_do_not_depend_on_where_the_chunks_fall():
 
 
 @pytest.mark.models
+def test_half_precision_hears_the_same_voices(root):
+    import torch
+
+    from pipeline import models
+    from pipeline.speech.audio import AudioOptions, decode_recording
+    from pipeline.speech.engines import campplus
+
+    state = torch.load(models.weights("campplus") / "campplus_cn_en_common.pt", map_location="cpu", weights_only=True)
+    sound = decode_recording(root / "sample_audio" / "acted_session_2.m4a", AudioOptions()).mono
+    bank = campplus.filter_bank(sound[5 * RATE_HZ : 15 * RATE_HZ])
+    embedded = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network = campplus.build_network(state, dtype)
+        with torch.inference_mode():
+            mapped = campplus.frame_map(network, (bank - bank.mean(0))[None].to(dtype))
+            frames = campplus.frame_features(network, mapped)[0].float()
+        embedded.append([campplus.embed_frames(frames[:, at : at + 75]).numpy() for at in range(0, 425, 75)])
+    for full, half in zip(*embedded, strict=True):
+        assert full @ half / np.linalg.norm(full) / np.linalg.norm(half) > 0.998
+
+
+@pytest.mark.models
 def test_weights_must_fit_exactly():
     import torch
 
@@ -328,10 +350,10 @@ def test_weights_must_fit_exactly():
 
     state = torch.load(models.weights("campplus") / "campplus_cn_en_common.pt", map_location="cpu", weights_only=True)
     with pytest.raises(ValueError, match="unknown tensors"):
-        campplus.build_network({**state, "extra.weight": torch.zeros(1)})
+        campplus.build_network({**state, "extra.weight": torch.zeros(1)}, torch.float32)
     state.pop("head.conv1.weight")
     with pytest.raises(ValueError, match="lack"):
-        campplus.build_network(state)
+        campplus.build_network(state, torch.float32)
 
 
 @pytest.mark.models

@@ -2,7 +2,9 @@
 
 The network as published: a small 2-D convolutional head over log-mel energies, a densely connected time-delay
 network whose layers are masked by their context, and pooling of mean and standard deviation over time. It is written
-as functions over the weights, with every batch normalisation folded into a scale and a shift.
+as functions over the weights, with every batch normalisation folded into a scale and a shift. Where the processor
+multiplies bfloat16 in hardware the convolutions run in it: 0.6 of the time, embeddings within a cosine of 0.9995 of
+those in float32 (one core, an interview).
 
 Shapes: filter bank (frames, 80), 100 frames a second; network frames 50 a second; embeddings (n, 192), float32.
 """
@@ -18,6 +20,7 @@ import numpy as np
 
 from pipeline import models
 from pipeline.intervals import HasTimes
+from pipeline.speech.engines.precision import cpu_precision
 
 if TYPE_CHECKING:
     import torch
@@ -39,9 +42,14 @@ Affine = tuple["torch.Tensor", "torch.Tensor"]
 
 @dataclass(frozen=True)
 class Network:
-    """The weights, ready to use: `parts` maps a layer's name to (weight, bias) or (scale, shift)."""
+    """The weights, ready to use.
+
+    parts  layer name -> (weight, bias) or (scale, shift), or a weight alone; in `dtype`, but for "dense", which pools
+           in float32
+    """
 
     parts: dict[str, Any]
+    dtype: torch.dtype
 
 
 @cache
@@ -50,10 +58,11 @@ def load_network() -> Network:
     import torch
 
     path = models.weights("campplus") / "campplus_cn_en_common.pt"
-    return build_network(torch.load(path, map_location="cpu", weights_only=True))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return build_network(state, getattr(torch, cpu_precision()))
 
 
-def build_network(state: dict[str, Any]) -> Network:
+def build_network(state: dict[str, Any], dtype: torch.dtype) -> Network:
     """Fold the checkpoint; every tensor must be used and none may lack (ValueError otherwise)."""
     left = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     try:
@@ -62,7 +71,11 @@ def build_network(state: dict[str, Any]) -> Network:
         raise ValueError(f"the CAM++ weights lack {error.args[0]}") from error
     if left:
         raise ValueError(f"the CAM++ weights hold {len(left)} unknown tensors, the first {min(left)}")
-    return Network(parts)
+    return Network({name: part if name == "dense" else _cast(part, dtype) for name, part in parts.items()}, dtype)
+
+
+def _cast(part: Any, dtype: torch.dtype) -> Any:
+    return tuple(one.to(dtype) for one in part) if isinstance(part, tuple) else part.to(dtype)
 
 
 def _fold(left: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -195,7 +208,7 @@ def hear(samples: np.ndarray) -> torch.Tensor:
     with torch.inference_mode():
         bank = filter_bank(samples)
         bank = bank - bank.mean(0)
-        return frame_features(network, frame_map(network, bank[None]))[0]
+        return frame_features(network, frame_map(network, bank[None].to(network.dtype)))[0].float()
 
 
 def embed_frames(frames: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.speech.engines.precision import best_precision
 from pipeline.speech.engines.whisper_align import FRAME_S, HeardWord, build_words
 from pipeline.speech.engines.whisper_decode import (
     Decoded,
@@ -32,17 +33,6 @@ if TYPE_CHECKING:
     import torch
 
 LANGUAGE_CHUNKS = 4  # heard to find the language once per recording
-
-
-def best_precision() -> str:
-    """The number format of the large matrices that is fast and safe here: float16 on CUDA, bfloat16 where the CPU
-    multiplies it in hardware, float32 elsewhere."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "float16"
-    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return "bfloat16" if known.get("avx512_bf16") or known.get("amx_bf16") else "float32"
 
 
 def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> list[list[HeardWord]]:
