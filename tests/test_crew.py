@@ -102,6 +102,19 @@ def test_a_lost_store_is_not_the_recordings_fault(crew):
     assert (job.deaths, crew.store_lost) == (0, True)
 
 
+def test_workers_without_a_job_end_and_the_server_after_the_last(crew, monkeypatch):
+    ended = []
+    monkeypatch.setattr(server.Server, "end", lambda self: ended.append("server"))
+    busy, idle = dying(crew, Job("0123456789ab", 0), ""), dying(crew, None, "")
+    idle.end = busy.end = lambda: ended.append("worker")
+    crew.workers = [busy, idle]
+    crew.dismiss_idle()
+    assert (crew.workers, ended) == ([busy], ["worker"])
+    busy.job = None
+    crew.dismiss_idle()
+    assert (crew.workers, ended) == ([], ["worker", "worker", "server"])
+
+
 @pytest.mark.parametrize(
     ("content", "damaged"),
     [(None, False), (b"", False), (b"torn" * 4096, True), (b"SQLite format 3\0" + b"x" * 9000, True)],

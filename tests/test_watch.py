@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.watch import MOVE_TRIES, Plan, Voice, Watch, report_rows
+from flows.watch import IDLE_S, MOVE_TRIES, Plan, Voice, Watch, report_rows
 from pipeline import night
 from pipeline.arrivals import Arrivals, Known, Look, look_at
-from pipeline.cli import build_parser
+from pipeline.cli import build_parser, main
 from pipeline.commands import watch as watch_command
 from pipeline.commands.common import read_settings
+from pipeline.commands.watch import Told
 from pipeline.models import sha256_of
 from pipeline.night import Job, QuietHours, build_report, is_quiet, next_job, read_quiet_hours, wait_s
 from pipeline.records import AttuneError
@@ -314,6 +315,52 @@ def test_the_report_holds_no_name(place):
     for secret in ("Jane", "Doe", "John", "Roe", str(place)):
         assert secret not in kept
     assert session in kept
+
+
+# ------------------------------------------------------------------------------------------------ told by a person
+
+
+def tell(place, *words):
+    return main(["watch", *words, "--store", str(place / "store")])
+
+
+def test_pause_and_resume_from_the_command_line(place, capsys):
+    arrive(place, "a.wav")
+    watch = watcher(place)
+    assert tell(place, "--pause") == 0
+    assert "--resume" in capsys.readouterr().out
+    rounds(watch, 0.0, 1.1, 1.2)
+    assert watch.crew.begun == []
+    assert tell(place, "--resume") == 0
+    rounds(watch, 2.0)
+    assert len(watch.crew.begun) == 1
+
+
+def test_the_summary_says_what_was_made_reused_and_stopped_with_the_mend(place, capsys):
+    made, reused, bad = (arrive(place, name, name.encode()) for name in ("new.wav", "old.wav", "bad.wav"))
+    crew = NotingCrew(ends={"old.wav": {"ready": True}, sha256_of(bad)[:12]: ["not-media"]})
+    watch = watcher(place, crew, settle_s=0.0)
+    told = Told(place / "store", silent=False, prefect=True)
+    watch.voice = Voice(on_job=told.on_job)
+    told.print_summary(watch.run())
+    summary = " ".join(capsys.readouterr().out.split())
+    assert f"ready new.wav session {sha256_of(made)[:12]}" in summary
+    assert f"as it was old.wav session {sha256_of(reused)[:12]}" in summary
+    assert "stopped bad.wav: told what to do: mend" in summary
+    assert "2 ready, of which 1 new; 1 stopped" in summary
+
+
+def test_memory_is_given_back_when_nothing_is_left_to_do(place, monkeypatch):
+    arrive(place, "a.wav")
+    watch, dismissed = watcher(place), []
+    watch.crew.dismiss_idle = lambda: dismissed.append(len(watch.crew.begun))
+    rounds(watch, 0.0, 1.1, 1.2, 1.3)
+    for _ in range(3):
+        watch._rest_when_idle()
+    assert dismissed == [], "not at once: the next recording may come"
+    watch.idle_since -= IDLE_S + 1.0
+    watch._rest_when_idle()
+    assert dismissed == [1]
 
 
 # ------------------------------------------------------------------------------------------------ those that leave

@@ -16,12 +16,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from flows.server import end_orphans
 from pipeline.models import sha256_of
+from pipeline.records import Moment
+from pipeline.review.verdict_store import append, load_events
+from pipeline.review.verdicts import Verdict, attach
 from pipeline.session import Session
-from pipeline.steps import STEPS
+from pipeline.steps import MOMENTS, STEPS
 from tests.e2e.harness import COMMAND, ROOT, artefacts, environment, write_dialogue
 
 pytestmark = pytest.mark.slow
@@ -150,6 +155,62 @@ def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}, "nothing is made twice"
     assert report["restarts"] >= (len(MADE) if what == "kill" else 0)
+
+
+@pytest.fixture(scope="module")
+def with_sound(tmp_path_factory):
+    """Recordings with their transcripts, so that sound is read and measured without any model."""
+    folder = write_folder(tmp_path_factory.mktemp("sound") / "recordings", 2)
+    for n, told in enumerate(sorted(folder.iterdir())):
+        noise = np.random.default_rng(n).standard_normal(16000 * 5).astype("float32")
+        soundfile.write(told.with_suffix(".wav"), 0.05 * noise, 16000)
+    return folder
+
+
+@pytest.mark.parametrize("what", ["kill", "full"])
+def test_a_fault_in_the_steps_of_sound(what, with_sound, tmp_path):
+    (tmp_path / "undisturbed").mkdir()
+    calm, store = new_store(tmp_path / "undisturbed"), new_store(tmp_path)
+    assert len(watch(with_sound, calm, "--without-prefect")["made"]) == 2
+    undisturbed = all_artefacts(calm)
+    faults = [
+        {"step": step.name, "what": what, "session": session, "mark": str(tmp_path / f"{what}-{step.name}")}
+        for step, session in zip([step for step in STEPS if step.needs_sound], undisturbed, strict=True)
+    ]
+    report = watch(with_sound, store, "--without-prefect", faults=faults)
+    assert len(list(tmp_path.glob(f"{what}-*.0"))) == len(faults), "every fault must have happened"
+    assert len(report["made"]) == 2
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+
+
+def test_no_verdict_is_lost_when_all_is_made_again_among_faults(folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    watch(folder, store, "--without-prefect")
+    given = [judge(store, session, moment) for session in undisturbed for moment in moments_of(store, session)]
+    assert len(given) >= len(undisturbed), "the talk has a confrontation"
+    (store / "attune.toml").write_text(PATTERNS_ONLY + "[turns]\nown_silence_s = 9.0\n[exports]\ncue_s = 3.0\n")
+    report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, "kill", tmp_path))
+    assert {row["session"] for row in report["made"]} == set(undisturbed), "every session is made again"
+    assert load_events(store) == given
+    for session in undisturbed:
+        mine = [verdict for verdict in given if verdict.session == session]
+        assert attach(mine, moments_of(store, session)).keys() == {verdict.id for verdict in mine}
+
+
+def moments_of(store: Path, session: str) -> list[Moment]:
+    return Session(store / "sessions" / session, {}).load(MOMENTS).moments
+
+
+def judge(store: Path, session: str, moment: Moment) -> Verdict:
+    """Keep a verdict on the moment, as the page does."""
+    given = Verdict(
+        id=f"{session}-{moment.start}", at="2026-11-24T20:00:00.000+00:00", session=session, subject="flag",
+        rater="a", rater_role="supervisor", answer="agree", start=moment.start, end=moment.end,
+        flag_start=moment.start, flag_end=moment.end, flag_kind=moment.kind,
+    )  # fmt: skip
+    append(store, given)
+    return given
 
 
 def test_prefect_killed_deleted_and_damaged(few, few_undisturbed, tmp_path):

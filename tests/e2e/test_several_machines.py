@@ -201,6 +201,18 @@ def wait_for_nights(database: Database) -> list[tuple[str, str]]:
     pytest.fail(f"the nights did not end: {database.query(ask)}")
 
 
+def test_the_server_heard_of_every_session_and_of_the_night(clinic):
+    home, _, database = clinic
+    sessions = {folder.name for folder in (home / "store" / "sessions").iterdir()}
+    ask = "select event, resource_id from events where event like 'attune.%'"
+    until = time.monotonic() + 60  # the server writes events down in batches
+    while len(heard := set(database.query(ask))) < len(sessions) + 1 and time.monotonic() < until:
+        time.sleep(0.5)
+    assert {("attune.session.ready", f"attune.session.{session}") for session in sessions} <= heard
+    assert ("attune.night.summary", "attune.night") in heard
+    assert database.query("select key from artifact_collection where key = 'attune-night'") == [("attune-night",)]
+
+
 def test_the_pool_the_limit_and_the_schedule_are_there(clinic):
     _, _, database = clinic
     assert database.query("select name, type from work_pool where name = 'attune'") == [("attune", "process")]
