@@ -9,7 +9,7 @@ from pympi.Elan import Eaf
 
 from pipeline.cli import main
 from pipeline.exports.tiers import Label
-from pipeline.records import AttuneError
+from pipeline.records import AttuneError, Turn, Word
 from pipeline.review import decisions, verdict_store
 from pipeline.review.edited_files import load_tiers
 from pipeline.review.taking_up import find_changes, take_up
@@ -17,7 +17,7 @@ from pipeline.review.transcript_edits import find_corrections
 from pipeline.review.verdict_text import TIER, read_verdict, say_verdict, tier_name
 from pipeline.review.verdicts import Verdict, current_verdicts
 from pipeline.session import Session, is_ready, open_session, run_session
-from pipeline.speech.corrections import Correction
+from pipeline.speech.corrections import Correction, apply_corrections
 from pipeline.steps import TURNS
 from tests.e2e.harness import write_dialogue
 from tests.review_sessions import write_session
@@ -143,25 +143,127 @@ def test_a_line_rewritten_keeps_the_times_of_the_words_left_alone(store, session
     ]
 
 
-def test_words_that_only_lie_elsewhere_are_named_and_left(store):
+def made_of(session, found):
+    """The turns as they are with the corrections that were found."""
+    return apply_corrections(session.load(TURNS), found.corrections)
+
+
+def test_a_word_that_lies_elsewhere_is_said_there(store, session):
     def edit(eaf):
-        old = labels(eaf, "client words")[4]
-        replace_label(eaf, "client words", old, (old[0] + 10, old[1] - 10, old[2]))
-        late = labels(eaf, "therapist words")[-1][1] + 60_000
-        eaf.add_annotation("therapist words", late, late + 500, "alone")
+        edit.old = labels(eaf, "client words")[4]
+        replace_label(eaf, "client words", edit.old, (edit.old[0] + 10, edit.old[1] - 10, edit.old[2]))
 
     found = changed(store, edit)
-    assert found.none
+    start, end, text = edit.old
+    (word,) = [w for t in made_of(session, found) for w in t.words if w.start == (start + 10) / 1000]
+    assert (word.end, word.text) == ((end - 10) / 1000, text)
+    assert found.left == ()
+
+
+def test_words_where_nobody_speaks_and_words_that_changed_places_are_named_and_left(store):
+    def edit(eaf):
+        late = labels(eaf, "therapist words")[-1][1] + 60_000
+        eaf.add_annotation("therapist words", late, late + 500, "alone")
+        turn = next(row for row in labels(eaf, "client turns") if len(row[2].split()) > 5)
+        first, second = [row for row in labels(eaf, "client words") if row[0] >= turn[0]][1:3]
+        for row in (first, second):
+            eaf.remove_annotation("client words", (row[0] + row[1]) // 2)
+        eaf.add_annotation("client words", first[0], second[1], f"{second[2]} {first[2]}")
+
+    found = changed(store, edit)
     assert [line.split(": ")[1] for line in found.left] == [
         "words were put where this person says nothing",
-        "only the times of words were changed",
     ]
+    assert [(c.kind, len(c.text.split())) for c in found.corrections] == [("words", 2)]
 
 
-def test_repair_attempts_that_were_changed_are_named_and_left(store):
-    found = changed(store, lambda eaf: eaf.add_annotation("repair attempts", 1000, 2000, "here too"))
+def test_a_turn_cut_in_two_and_drawn_together(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+
+    def cut(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        middle = round(1000 * turn.words[4].start) - 20  # in the gap before the fifth word
+        texts = old[2].split()
+        replace_label(
+            eaf, "client turns", old, (old[0], middle, " ".join(texts[:4])), (middle, old[1], " ".join(texts[4:]))
+        )
+
+    found = changed(store, cut)
+    assert [(c.kind, c.of) for c in found.corrections] == [("split", "client")]
+    assert found.left == ()
+    parts = [t for t in made_of(session, found) if t.start in (turn.start, turn.words[4].start)]
+    assert [t.words for t in parts] == [turn.words[:4], turn.words[4:]]
+
+    def join(eaf):
+        first, second = labels(eaf, "client turns")[2:4]
+        for row in (first, second):
+            eaf.remove_annotation("client turns", (row[0] + row[1]) // 2)
+        eaf.add_annotation("client turns", first[0], second[1], f"{first[2]} {second[2]}")
+        join.text = f"{first[2]} {second[2]}"
+
+    found = changed(store, join)
+    assert [(c.kind, c.of) for c in found.corrections] == [("join", "client")]
+    assert join.text in [t.text for t in made_of(session, found)]
+
+
+def test_an_edge_of_a_turn_is_that_of_its_word(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+
+    def edit(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        replace_label(eaf, "client turns", old, (old[0] - 50, old[1] + 40, old[2]))
+
+    found = changed(store, edit)
+    assert [c.kind for c in found.corrections] == ["times", "times"]
+    (made,) = [t for t in made_of(session, found) if t.text == turn.text and t.start < turn.start < t.end]
+    assert made.start == pytest.approx(turn.start - 0.05, abs=0.001)
+    assert made.end == pytest.approx(turn.end + 0.04, abs=0.001)
+    assert made.words[1:-1] == turn.words[1:-1]
+
+    def beyond(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        replace_label(eaf, "client turns", old, (old[0], old[0] + 30, old[2]))
+
+    found = changed(store, beyond)
     assert found.none
-    assert [left for left in found.left if "repair attempts" in left]
+    assert "an edge of a turn beyond its first or last word" in found.left[0]
+
+
+def test_a_turn_reworded_and_cut_at_once_keeps_the_words_and_says_so(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+
+    def edit(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        middle, texts = (old[0] + old[1]) // 2, old[2].split()
+        replace_label(eaf, "client turns", old, (old[0], middle, "Well"), (middle, old[1], " ".join(texts[1:])))
+
+    found = changed(store, edit)
+    assert [(c.kind, c.text) for c in found.corrections] == [("words", "Well")]
+    assert "where turns begin" in found.left[0]
+
+
+edges = st.lists(st.integers(1, 400), min_size=8, max_size=8)
+
+
+@given(st.integers(0, 900), edges, edges)
+@settings(max_examples=200, deadline=None)
+def test_words_lie_where_they_were_put(first_ms, gaps_ms, lengths_ms):
+    """However four words were moved, as long as they keep their order, the corrections put them just there."""
+    spoken = tuple(Word(0.5 + 0.5 * k, 0.9 + 0.5 * k, text, 1.0, "A") for k, text in enumerate("abcd"))
+    row = tuple(Label(500 + 500 * k, 900 + 500 * k, text) for k, text in enumerate("abcd"))
+    put, at = [], first_ms
+    for text, gap, length in zip("abcd", gaps_ms, lengths_ms, strict=False):
+        put.append(Label(at + gap, at + gap + length, text))
+        at += gap + length
+    line = "a b c d"
+    base = {"client words": row, "client turns": (Label(500, row[-1].end_ms, line),)}
+    corrections, left = find_corrections(base, {**base, "client words": tuple(put)})
+    made = apply_corrections([Turn(0.5, spoken[-1].end, "A", "client", spoken)], corrections)
+    words = [word for turn in made for word in turn.words]
+    assert left == []
+    assert [(round(1000 * w.start), round(1000 * w.end), w.text) for w in words] == [
+        (label.start_ms, label.end_ms, label.text) for label in put
+    ]
 
 
 def test_a_turn_and_its_words_that_say_different_things_are_refused(store):
@@ -196,9 +298,6 @@ words = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=12)
 @settings(max_examples=200, deadline=None)
 def test_corrections_of_a_line_make_the_line(old, new):
     """Whatever was written over a line, making the corrections gives just that line."""
-    from pipeline.records import Turn, Word
-    from pipeline.speech.corrections import apply_corrections
-
     spoken = tuple(Word(0.5 * k, 0.5 * k + 0.4, text, 1.0, "A") for k, text in enumerate(old))
     turn = Turn(0.0, spoken[-1].end, "A", "client", spoken)
     row = tuple(Label(500 * k, 500 * k + 400, text) for k, text in enumerate(old))
@@ -336,6 +435,52 @@ def test_times_moved_do_not_unsay_what_was_said_of_a_moment(store, session):
 
     ((verdict, _),) = changed(store, edit, "mh").judged.verdicts
     assert (verdict.answer, verdict.significance) == ("agree", 4)
+
+
+def test_a_repair_attempt_that_was_added_or_moved_is_one_that_the_person_saw(store, session):
+    def edit(eaf):
+        eaf.add_annotation("repair attempts", 1000, 4000, "agree; repair attempt; moves rs_rationale; resolved 3")
+        eaf.add_annotation("repair attempts", 5000, 9000, "he says sorry")
+        old = labels(eaf, "repair attempts")[2]
+        replace_label(eaf, "repair attempts", old, (old[0] + 200, old[1] + 300, old[2]))
+        edit.moved = (old[0] + 200) / 1000, (old[1] + 300) / 1000
+
+    found = changed(store, edit, "mh")
+    assert [(v.subject, v.answer, v.kind, v.repair, v.start, v.end, note) for v, note in found.judged.verdicts] == [
+        ("missed", "agree", "repair", "attempt", 1.0, 4.0, ""),
+        ("missed", "agree", "repair", "attempt", 5.0, 9.0, "he says sorry"),
+        ("missed", "agree", "repair", "attempt", *edit.moved, ""),
+    ]
+    first = found.judged.verdicts[0][0]
+    assert (first.strategies, first.resolution) == (("rs_rationale",), 3)
+    assert found.left == ()
+    take_up(session, store, found)
+    assert find_changes(session, session.folder / "exports" / "session.eaf", "mh", "supervisor").none
+
+
+def test_a_repair_attempt_taken_away_is_said_in_the_verdict_on_its_moment(store, session):
+    def edit(eaf):
+        for row in labels(eaf, "repair attempts")[:1]:
+            replace_label(eaf, "repair attempts", row)
+
+    found = changed(store, edit, "mh")
+    assert found.none
+    assert "judge the moment too" in found.left[0]
+
+    def judged_too(eaf, text="agree; significance 4"):
+        edit(eaf)
+        rows = [row for kind in ("withdrawal", "confrontation") for row in labels(eaf, f"possible {kind}")]
+        eaf.add_tier("verdicts mh")
+        eaf.add_annotation("verdicts mh", *min(rows)[:2], text)
+
+    ((verdict, _),) = changed(store, judged_too, "mh").judged.verdicts
+    assert (verdict.subject, verdict.answer, verdict.significance) == ("flag", "agree", 4)
+    assert (verdict.repair, verdict.strategies) == ("none", ())
+    ((verdict, _),) = changed(store, lambda eaf: judged_too(eaf, "agree; repair attempt"), "mh").judged.verdicts
+    assert verdict.repair == "attempt"  # what is said in words counts
+    verdict_store.append(store, verdict)
+    ((verdict, _),) = changed(store, edit, "mh").judged.verdicts
+    assert (verdict.answer, verdict.repair) == ("agree", "none")
 
 
 def test_what_is_marked_in_a_blind_export_was_marked_blind(store, session):

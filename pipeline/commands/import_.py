@@ -14,6 +14,7 @@ from pipeline.session import Session
 
 if TYPE_CHECKING:
     from pipeline.review.taking_up import Changes
+    from pipeline.speech.corrections import Correction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +60,7 @@ def describe(changes: Changes) -> list[str]:
     lines = []
     for c in changes.corrections:
         at = f"{clock(c.start)}-{clock(c.end)}"
-        said = f"given to the {c.role}" if c.kind == "role" else f"now {c.text!r}" if c.text else "taken out"
-        lines.append(f"correction  {at}  words of the {c.of}: {said}")
+        lines.append(f"correction  {at}  words of the {c.of}: {_said(c)}")
     for verdict, _ in changes.judged.verdicts:
         kind = f", {verdict.kind.replace('_', ' ')}" if verdict.kind else ""
         missed = " (a moment that was not marked)" if verdict.subject == "missed" else ""
@@ -68,6 +68,14 @@ def describe(changes: Changes) -> list[str]:
     for verdict, _ in changes.judged.withdrawals:
         lines.append(f"withdrawn   {clock(verdict.start)}-{clock(verdict.end)}  {verdict.answer}")
     return lines
+
+
+def _said(c: Correction) -> str:
+    if c.kind == "words":
+        return f"now {c.text!r}" if c.text else "taken out"
+    if c.begins is not None and c.ends is not None:
+        return f"said from {c.begins:.3f} s to {c.ends:.3f} s"
+    return {"role": f"given to the {c.role}", "split": "a turn begins here", "join": "the turn before goes on"}[c.kind]
 
 
 def _make_again(session: Session) -> None:

@@ -1,11 +1,12 @@
-"""What a person changed on the tiers of candidates and of their own verdicts: labels taken away, changed or added."""
+"""What a person changed on the tiers of candidates, of repair attempts and of their own verdicts: labels taken away,
+changed or added."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.exports.tiers import CANDIDATES, Label
+from pipeline.exports.tiers import CANDIDATES, REPAIRS, Label
 from pipeline.intervals import Span
 from pipeline.review.edited_files import Tiers
 from pipeline.review.verdicts import same_place
@@ -43,6 +44,11 @@ def find_candidate_edits(base: Tiers, edited: Tiers) -> list[MarkEdit]:
 def find_verdict_edits(base: Tiers, edited: Tiers, tier: str) -> list[MarkEdit]:
     """Changes on one person's tier of verdicts, in order of time."""
     return _find_edits(base, edited, [tier])
+
+
+def find_repair_edits(base: Tiers, edited: Tiers) -> list[MarkEdit]:
+    """Changes on the tier of repair attempts, in order of time."""
+    return _find_edits(base, edited, [REPAIRS])
 
 
 def _find_edits(base: Tiers, edited: Tiers, names: Iterable[str]) -> list[MarkEdit]:

@@ -1,8 +1,10 @@
 """From labels that were changed in an annotation program to verdicts.
 
 A candidate that was taken away is disagreed with; one that was changed, or drawn over to the tier of another kind, is
-agreed with as it lies now; one that was added is a moment that the tool missed. On a person's own tier of verdicts a
-label says the verdict in words, and one taken away is withdrawn. A label left alone says nothing.
+agreed with as it lies now; one that was added is a moment that the tool missed. A repair attempt that was added or
+changed is a moment of that kind which the person saw; where all those of a moment were taken away, the person's verdict
+on the moment says that none was seen. On a person's own tier of verdicts a label says the verdict in words, and one
+taken away is withdrawn. A label left alone says nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.exports.clock import short
-from pipeline.exports.tiers import CANDIDATES
+from pipeline.exports.tiers import CANDIDATES, Label
 from pipeline.records import AttuneError, Findings, Moment
 from pipeline.review import media, verdict_store
 from pipeline.review.judging import Judgement, build_verdict
@@ -44,6 +46,7 @@ JUDGED = (
     "resolution",
     "therapist_contribution",
 )
+CANDIDATE_OF = {kind: tier for tier, kind in CANDIDATES.items()}
 SAID = ("answer", "start", "end", *JUDGED)
 
 
@@ -65,10 +68,17 @@ class Judged:
     left: list[str] = field(default_factory=list)
 
 
-def judge_edits(session: Session, candidates: Sequence[MarkEdit], own: Sequence[MarkEdit], rater: Rater) -> Judged:
+def judge_edits(
+    session: Session,
+    candidates: Sequence[MarkEdit],
+    own: Sequence[MarkEdit],
+    rater: Rater,
+    repairs: Sequence[MarkEdit] = (),
+) -> Judged:
     """What the edits say that the person has not said already.
 
     candidates  changes on the tiers of candidates
+    repairs     changes on the tier of repair attempts
     own         changes on the person's own tier of verdicts; they win where both are about one moment
     raises      AttuneError naming the label that says no verdict, or one that does not fit the session
     """
@@ -78,6 +88,10 @@ def judge_edits(session: Session, candidates: Sequence[MarkEdit], own: Sequence[
         judge.candidate(edit, found)
     for edit in own:
         judge.own(edit, found)
+    for edit in repairs:
+        if edit.after:
+            judge.repair(edit.before, edit.after, found)
+    judge.no_repair([edit.before for edit in repairs if edit.before and not edit.after], found)
     later = [verdict for verdict, _ in found.verdicts]
     found.verdicts = [
         (verdict, note)
@@ -127,6 +141,44 @@ class _Judge:
             withdrawal = Withdrawal(secrets.token_hex(8), at, self.session.id, old.rater, old.id)
             found.withdrawals.append((old, withdrawal))
 
+    def repair(self, before: Mark | None, after: Mark, found: Judged) -> None:
+        """A repair attempt that the person saw, as it lies now."""
+        said = _try(after) or {}
+        note = "" if said or (before and before.label.text == after.label.text) else after.label.text
+        seen = {"answer": "agree", "repair": "attempt", **said, "kind": "repair", "note": note}
+        verdict = self._verdict(after, seen, None)
+        old = [v for v in self.standing if v.kind == "repair" and v.mark and same_place(v, before or after)]
+        found.verdicts.append((_in_place_of(old[-1], verdict) if old else verdict, note))
+
+    def no_repair(self, gone: Sequence[Mark], found: Judged) -> None:
+        """Repair attempts taken away: what the person says of the moments that they belong to."""
+        for clip, moment in enumerate(self.moments):
+            own = [repair for repair in moment.repairs if any(same_place(repair, mark) for mark in gone)]
+            if not own or moment.audit:
+                continue
+            at = short(own[0].start)
+            if len(own) < len(moment.repairs):
+                found.left.append(f"{at}: one of several repair attempts; a verdict says only whether there was one")
+            elif said := self._said_now(clip, found):
+                if said.repair and said not in self.standing:
+                    continue  # the same file says it in words
+                mark = Mark(CANDIDATE_OF[moment.kind], Label(round(said.start * 1000), round(said.end * 1000), ""))
+                none = {"answer": said.answer, **_judged(said), "repair": "none", "strategies": (), "resolution": 0}
+                found.verdicts.append((replace(self._verdict(mark, none, clip), note=said.note), ""))
+            else:
+                found.left.append(f"{at}: that there was no repair; judge the moment too, as 'agree; no repair'")
+        linked = [repair for moment in self.moments for repair in moment.repairs]
+        for mark in gone:
+            if not any(same_place(repair, mark) for repair in linked):
+                found.left.append(f"{short(mark.start)}: that there was no repair; it belongs to no moment")
+
+    def _said_now(self, clip: int, found: Judged) -> Verdict | None:
+        """The person's verdict on a moment, with what the same file says of it."""
+        said = [*self.standing, *(verdict for verdict, _ in found.verdicts)]
+        place = self.moments[clip]
+        own = [v for v in said if v.flag_kind == place.kind and same_place(v.place, place)]
+        return own[-1] if own else None
+
     def _clip(self, mark: Mark, kind: str | None) -> int | None:
         """The moment shown there, of that kind if one is given; never the clip drawn at random."""
         for number, moment in enumerate(self.moments):
@@ -139,7 +191,7 @@ class _Judge:
         moment: Moment | None = None if clip is None else self.moments[clip]
         for verdict in reversed(self.standing):
             if moment and verdict.flag_kind == moment.kind and same_place(verdict.place, moment):
-                return {name: getattr(verdict, name) for name in JUDGED}
+                return _judged(verdict)
         return {}
 
     def _standing_at(self, mark: Mark | None) -> Verdict | None:
@@ -169,6 +221,10 @@ class _Judge:
                 mend=FORM,
                 code="no-verdict",
             ) from error
+
+
+def _judged(verdict: Verdict) -> dict[str, Any]:
+    return {name: getattr(verdict, name) for name in JUDGED}
 
 
 def _in_place_of(old: Verdict, new: Verdict) -> Verdict:

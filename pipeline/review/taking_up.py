@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.exports.clock import short
-from pipeline.exports.tiers import CANDIDATES, REPAIRS, STAMP_TIER
+from pipeline.exports.tiers import CANDIDATES, STAMP_TIER
 from pipeline.records import AttuneError, Turn
 from pipeline.review import decisions, verdict_store
 from pipeline.review.edited_files import Tiers, load_tiers, read_stamp
 from pipeline.review.judging import check_rater
-from pipeline.review.mark_edits import find_candidate_edits, find_verdict_edits
+from pipeline.review.mark_edits import find_candidate_edits, find_repair_edits, find_verdict_edits
 from pipeline.review.mark_verdicts import Judged, Rater, judge_edits
 from pipeline.review.session_exports import load_exported
 from pipeline.review.transcript_edits import find_corrections
@@ -63,18 +63,17 @@ def find_changes(session: Session, path: Path, rater: str, role: RaterRole) -> C
     found, left = find_corrections(base, edited)
     corrections, unmet = _new_corrections(session, found)
     candidates, verdicts = find_candidate_edits(base, edited), find_verdict_edits(base, edited, own)
-    if (candidates or verdicts) and not who.name:
+    repairs = find_repair_edits(base, edited)
+    if (candidates or verdicts or repairs) and not who.name:
         raise AttuneError(
-            "candidates or verdicts were changed, and nobody is named who judged",
+            "candidates, repair attempts or verdicts were changed, and nobody is named who judged",
             mend="say who, with --rater INITIALS",
             code="no-rater",
         )
-    judged = judge_edits(session, candidates, verdicts, who)
+    judged = judge_edits(session, candidates, verdicts, who, repairs)
     gone = [
         f"tier {name!r} is not in the file: nothing on it is taken as changed" for name in base if name not in edited
     ]
-    if REPAIRS in edited and edited[REPAIRS] != base.get(REPAIRS, ()):
-        gone.append(f"what was changed on the tier {REPAIRS!r}: say it in a verdict, as 'agree; repair attempt'")
     return Changes(tuple(corrections), judged, (*left, *unmet, *judged.left, *gone))
 
 
