@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -212,6 +213,30 @@ def test_the_steps_with_models_are_tagged_for_a_limit(prefect_server, tmp_path):
     assert MODELS not in _task_for(session, TURNS).tags
     with_models = replace(session, settings={})
     assert MODELS in _task_for(with_models, MARKERS).tags
+
+
+def test_a_step_with_models_takes_one_of_the_machines_places(prefect_server, tmp_path, monkeypatch):
+    from pipeline.steps import MARKERS, TURNS
+
+    taken = []
+
+    @contextmanager
+    def slot(slots, on_wait):
+        taken.append(slots)
+        yield
+
+    monkeypatch.setattr(context, "machine_slot", slot)
+    monkeypatch.setenv("ATTUNE_WATCH_MODEL_SLOTS", "3")
+    session = opened(prefect_server, tmp_path)
+    for step in (TURNS, MARKERS):
+        with context.models_of(session.id)(step):
+            pass
+    assert taken == [], "no step of this store uses models"
+    monkeypatch.setenv("ATTUNE_MARKERS_EMBEDDER", MARKERS.options.embedder)
+    for step in (TURNS, MARKERS):
+        with context.models_of(session.id)(step):
+            pass
+    assert taken == [3]
 
 
 def test_runs_of_a_process_that_is_gone_are_swept(prefect_server, tmp_path):
