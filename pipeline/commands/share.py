@@ -13,6 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_session(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder for the copy")
     parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="names of people and places, one on each line: these go, and doubtful words that sound like one",
+    )
+    parser.add_argument(
         "--also", type=Path, metavar="FILE", help="words and phrases to take out in any case, one on each line"
     )
     parser.add_argument(
@@ -29,17 +35,17 @@ def run(args: argparse.Namespace) -> int:
 
     session = common.ready_session(args)
     check_empty(args.out)
-    also = load_also(args.also) if args.also else []
+    names, also = (load_list(path) if path else [] for path in (args.names, args.also))
     if args.picture == "blur":
         print("making the picture coarse: this takes minutes", flush=True)
-    shared = share_session(session, args.out, load_vocabulary(), also, args.picture)
+    shared = share_session(session, args.out, load_vocabulary(), also, args.picture, names)
     for path in shared.files:
         print(path)
     print(f"\n{shared.report}\nWhat was taken out, for you to check, stays in the store: {shared.words}")
     return 0
 
 
-def load_also(path: Path) -> list[str]:
+def load_list(path: Path) -> list[str]:
     """The lines of the person's own list.
 
     raises   AttuneError where it cannot be read as text

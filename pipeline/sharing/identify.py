@@ -8,7 +8,9 @@ A word is named once, by the first of these that finds it:
 4. "phrase"        what follows "my name is", "called", a title such as Mrs, ...
 5. "capital"       a capital letter inside a sentence
 6. "place list", "name list"  in lists, and no ordinary word of therapy talk
-7. "again"         the same word as one that 1, 4, 5 or 6 found elsewhere in the session
+7. "no known word" in a session that is written without capitals: no word of English or of therapy talk
+8. "again"         the same word as one that 1, 4, 5, 6 or 7 found elsewhere in the session
+9. "sounds like a name"  a word that the recogniser doubts and that sounds like a name found in the session, or given
 
 Days of the week, months alone, years alone and feasts stay. Rather too much is taken out than too little.
 """
@@ -21,6 +23,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
+from rapidfuzz.distance import Levenshtein
+
 from pipeline.records import Turn
 from pipeline.sharing.vocabulary import Vocabulary, load_words
 
@@ -28,6 +32,9 @@ Kind = Literal["name", "place", "number", "date", "other"]
 
 WORDS = load_words()
 STAYS = WORDS["stay"] | WORDS["months"]
+SMALL_SHARE = 0.01  # fewer capitals than this, and a session is written without them: a sentence brings one in ten
+SOUNDS_BELOW = 0.7  # confidence of words that may be misheard names: 5 of 6 such in the acted sessions were below
+SOUNDS_ALIKE = 0.4  # of the letters that must be the same, where the sound is not quite
 LEAST_DIGITS = 6  # in a row, before they are a telephone number or the like
 EMAIL = re.compile(r"\S+@\S+\.\w+|(?:https?://|www\.)\S+", re.IGNORECASE)
 POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}|\d{5}(?:-\d{4})?", re.IGNORECASE)
@@ -55,27 +62,49 @@ class Found:
 
 @dataclass(frozen=True)
 class _Token:
-    """A word without its punctuation. `low` is without a possessive 's and in small letters."""
+    """A word without its punctuation. `low` is without a possessive 's and in small letters; `doubted` by the
+    recogniser."""
 
     core: str
     low: str
     first: bool
     after_comma: bool
+    doubted: bool
 
     @property
     def capital(self) -> bool:
         return self.core[:1].isupper() and not re.fullmatch(r"I(?:['’]\w+)?", self.core)
 
 
-def find_identifying(turns: Sequence[Turn], vocabulary: Vocabulary, also: Iterable[str] = ()) -> list[Found]:
+def find_identifying(
+    turns: Sequence[Turn],
+    vocabulary: Vocabulary,
+    also: Iterable[str] = (),
+    names: Iterable[str] = (),
+    small: bool | None = None,
+) -> list[Found]:
     """The words to take out, in the order they were said.
 
-    also   words and phrases that are to go in any case
+    also    words and phrases that are to go in any case
+    names   the same, and words that sound like one of them where the recogniser doubts what it heard
+    small   whether the words are written without capitals; None to tell by the turns
     """
-    known = _Known.of(vocabulary, also)
-    talks = [_tokens(turn) for turn in turns]
+    names = tuple(names)
+    small = is_small(turns) if small is None else small
+    known = _Known.of(vocabulary, also, names, small)
+    talks = [_tokens(turn, small) for turn in turns]
     found = [hit for number, tokens in enumerate(talks) for hit in _Search(number, tokens, vocabulary, known).find()]
-    return sorted([*found, *_again(talks, found, vocabulary)], key=lambda hit: (hit.turn, hit.word))
+    found += list(_again(talks, found, vocabulary))
+    found += list(_alike(talks, found, vocabulary, names))
+    return sorted(found, key=lambda hit: (hit.turn, hit.word))
+
+
+def is_small(turns: Iterable[Turn]) -> bool:
+    """Whether a session is written without capitals, or in nothing but capitals: then they tell nothing."""
+    words = [_core(word.text) for turn in turns for word in turn.words[1:]]
+    spelled = [word for word in words if word[:1].isalpha() and not re.fullmatch(r"I(?:['’]\w+)?", word)]
+    shouted = sum(word.isupper() for word in spelled if len(word) > 1)
+    return shouted > len(spelled) / 2 or sum(word[0].isupper() for word in spelled) < SMALL_SHARE * len(spelled)
 
 
 def _core(word: str) -> str:
@@ -86,12 +115,14 @@ def _low(core: str) -> str:
     return re.sub(r"['’]s$", "", core.lower())
 
 
-def _tokens(turn: Turn) -> list[_Token]:
+def _tokens(turn: Turn, small: bool) -> list[_Token]:
     tokens, before = [], "."
     for word in turn.words:
         core = _core(word.text)
+        core = core.lower() if small and core.isupper() else core
         first = bool(re.search(r"[.?!…:]['\"”’)]*$", before))
-        tokens.append(_Token(core, _low(core), first, bool(re.search(r"[^\w]$", before))))
+        comma = bool(re.search(r"[^\w]$", before))
+        tokens.append(_Token(core, _low(core), first, comma, word.confidence < SOUNDS_BELOW))
         before = word.text if core else before
     return tokens
 
@@ -106,21 +137,59 @@ def _again(talks: Sequence[Sequence[_Token]], found: Sequence[Found], vocabulary
                 yield Found(number, k, known, "again", token.low)
 
 
+def _alike(
+    talks: Sequence[Sequence[_Token]], found: Sequence[Found], vocabulary: Vocabulary, names: Iterable[str]
+) -> Iterator[Found]:
+    """Doubted words that sound like a name: what the recogniser made of one that it did not know."""
+    sound_of = vocabulary.sound_of
+    if sound_of is None:
+        return
+    given = {_low(_core(part)) for line in names for part in line.split()}
+    wanted = sorted({hit.key for hit in found if hit.kind == "name" and hit.by != "again"} | given - {""})
+    codes = {name: sound_of(name) for name in wanted}
+    taken = {(hit.turn, hit.word) for hit in found}
+    for number, tokens in enumerate(talks):
+        for k, token in enumerate(tokens):
+            if not token.doubted or (number, k) in taken or not token.low.isalpha() or token.low in STAYS:
+                continue
+            code = sound_of(token.low)
+            name = next((name for name in wanted if code and _sounds(token.low, code, name, codes[name])), None)
+            if name is not None:
+                yield Found(number, k, "name", "sounds like a name", name)
+
+
+def _sounds(low: str, code: str, name: str, name_code: str) -> bool:
+    if code == name_code:
+        return True
+    close = Levenshtein.distance(code, name_code, score_cutoff=1) <= 1
+    return close and Levenshtein.normalized_similarity(low, name) >= SOUNDS_ALIKE
+
+
 Phrases = Mapping[str, Sequence[tuple[str, ...]]]  # by their first word, the longest first
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is looked up for every turn, made once. Names and places here are no ordinary words."""
+    """What is looked up for every turn, made once. Names and places here are no ordinary words.
+
+    also    what the person gave, names among it
+    called  those of `also` that are names
+    small   whether the session is written without capitals
+    """
 
     also: Phrases
+    called: frozenset[tuple[str, ...]]
     names: frozenset[str]
     places: Phrases
+    small: bool
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, also: Iterable[str]) -> _Known:
-        given = {tuple(_low(_core(part)) for part in line.split()) for line in also if line.strip()}
-        return cls(_by_first(given), *_unusual(vocabulary))
+    def of(cls, vocabulary: Vocabulary, also: Iterable[str], names: Iterable[str], small: bool) -> _Known:
+        phrases, called = (
+            frozenset(tuple(_low(_core(part)) for part in line.split()) for line in lines if line.strip())
+            for lines in (also, names)
+        )
+        return cls(_by_first(phrases | called), called, *_unusual(vocabulary), small)
 
 
 @cache
@@ -174,6 +243,7 @@ class _Search:
             self._capitals,
             self._places,
             self._names,
+            self._unknown,
         ):
             rule()
         return list(self.found.values())
@@ -194,7 +264,8 @@ class _Search:
 
     def _listed(self) -> None:
         for span in self._spans(self.known.also):
-            self._take(span, "other", "your list")
+            is_name = tuple(token.low for token in self.tokens[span.start : span.stop]) in self.known.called
+            self._take(span, "name" if is_name else "other", "your list")
 
     def _addresses(self) -> None:
         cores = [token.core for token in self.tokens]
@@ -290,6 +361,17 @@ class _Search:
     def _names(self) -> None:
         named = (k for k, token in enumerate(self.tokens) if token.low in self.known.names)
         self._take(named, "name", "name list")
+
+    def _unknown(self) -> None:
+        """In a session without capitals: what no list of ordinary words has is more often a name than not."""
+        if self.known.small and self.vocabulary.is_english:
+            self._take((k for k, token in enumerate(self.tokens) if self._no_word(token.low)), "other", "no known word")
+
+    def _no_word(self, low: str) -> bool:
+        if low in STAYS or low in self.vocabulary.ordinary or any(letter.isdigit() for letter in low):
+            return False
+        parts = [part for part in re.split(r"[-'’]", low) if len(part) > 1]
+        return any(part not in self.vocabulary.ordinary and not self.vocabulary.is_english(part) for part in parts)
 
     def _places(self) -> None:
         for span in self._spans(self.known.places):

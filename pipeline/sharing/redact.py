@@ -23,11 +23,13 @@ class Redactor:
     found       in the words of the session
     vocabulary  for the other texts
     also        words and phrases that are to go in any case
+    small       whether the session is written without capitals
     """
 
     found: Sequence[Found]
     vocabulary: Vocabulary
     also: Sequence[str] = ()
+    small: bool = False
     _marks: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def mark(self, hit: Found) -> str:
@@ -89,7 +91,7 @@ class Redactor:
         turn = Turn(0.0, 0.0, "", "other", tuple(Word(0.0, 0.0, part) for part in parts))
         keys = {hit.key for hit in self.found if hit.kind not in ONE_MARK}
         known = {hit.key: hit for hit in self.found}
-        for hit in find_identifying([turn], self.vocabulary, [*self.also, *sorted(keys)]):
+        for hit in find_identifying([turn], self.vocabulary, [*self.also, *sorted(keys)], small=self.small):
             parts[hit.word] = self._word(parts[hit.word], known.get(hit.key, hit))
         return " ".join(parts)
 

