@@ -67,7 +67,7 @@ def test_words_and_short_turns_given_to_the_wrong_person_are_counted():
         turn(9, "tell me more", "a"),
         turn(12, "about it", "b"),
     ]
-    assert score_speakers(true, right) == SpeakerCounts(12, 0, 1, 0, 12, 0)
+    assert score_speakers(true, right) == SpeakerCounts(12, 0, 1, 0, 0, 12, 0)
     found = score_speakers(true, swallowed)
     assert (found.words, found.words_wrong, found.short, found.short_wrong) == (12, 3, 1, 1)
 
@@ -76,6 +76,12 @@ def test_a_misheard_word_is_found_by_its_time_and_a_missing_one_is_not_counted()
     true = reference((0, "yes I do", "D"), (5, "no", "P"), (8, "right", "P"))
     found = score_speakers(true, [turn(0, "yes I do", "a"), turn(5, "know", "b")])
     assert (found.words, found.words_wrong, found.short) == (4, 0, 2)
+
+
+def test_a_short_turn_under_other_talk_that_nobody_wrote_was_given_to_nobody():
+    true = reference((0, "how did you sleep last night", "D"), (2.1, "mm-hm", "P"), (7, "badly", "P"))
+    found = score_speakers(true, [turn(0, "how did you sleep last night", "a"), turn(7, "badly", "b")])
+    assert (found.words, found.words_wrong, found.short, found.short_wrong, found.short_unheard) == (7, 0, 1, 0, 1)
 
 
 def test_nothing_heard_is_counted_as_nothing_heard():

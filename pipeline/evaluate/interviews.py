@@ -206,6 +206,7 @@ def render_row(score: Score) -> dict[str, Any]:
         "short_wrong": speakers.short_wrong / max(speakers.short, 1),
         "short_wrong_count": speakers.short_wrong,
         "short_turns": speakers.short,
+        "short_unheard": speakers.short_unheard,
         "der": score.der.rate,
         "der_collar": score.der_collar.rate,
         "cpwer": speakers.cpwer,
@@ -429,7 +430,8 @@ def render_interviews(result: Mapping[str, Any]) -> str:
         f"pooled: {pooled['fillers_kept']} of {pooled['fillers_reference']} hesitation sounds kept, "
         f"{pooled['fillers_invented']} more written;\n"
         f"{pooled['words_wrong_count']} of {pooled['words_heard']} words and "
-        f"{pooled['short_wrong_count']} of {pooled['short_turns']} short turns given to the wrong person"
+        f"{pooled['short_wrong_count']} of {pooled['short_turns']} short turns given to the wrong person, "
+        f"{pooled['short_unheard']} more not heard"
     )
     steps = ", ".join(f"{step} {rtf:.4f}" for step, rtf in pooled["core_rtf_steps"].items())
     lines += [f"core-RTF by step: {steps}", *_peer_lines(result["against"]), LEGEND]

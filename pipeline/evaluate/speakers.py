@@ -44,6 +44,7 @@ class SpeakerCounts:
     words_wrong      of these, given to another person
     short            reference turns of three words or fewer of which a word was heard
     short_wrong      of these, at least half of the heard words given to another person
+    short_unheard    reference turns of three words or fewer of which no word was heard: most lie under other talk
     cp_words, cp_errors   words and errors of the cpWER: each person's words in a row, under the best pairing of people
     """
 
@@ -51,6 +52,7 @@ class SpeakerCounts:
     words_wrong: int = 0
     short: int = 0
     short_wrong: int = 0
+    short_unheard: int = 0
     cp_words: int = 0
     cp_errors: int = 0
 
@@ -100,27 +102,31 @@ def score_speakers(reference: Sequence[Sequence[Word]], turns: Sequence[Turn]) -
     pairs = match_words(expected, turns)
     people = match_people(pairs.values())
     wrong = {i: people.get(theirs) != ours for i, (ours, theirs) in pairs.items()}
-    short, short_wrong, at = 0, 0, 0
+    short, short_wrong, short_unheard, at = 0, 0, 0, 0
     for turn in reference:
         heard = [wrong[i] for i in range(at, at + len(turn)) if i in wrong]
         at += len(turn)
-        if heard and len(turn) <= SHORT_WORDS:
-            short += 1
-            short_wrong += 2 * sum(heard) >= len(heard)
+        if len(turn) <= SHORT_WORDS:
+            short += bool(heard)
+            short_wrong += bool(heard) and 2 * sum(heard) >= len(heard)
+            short_unheard += not heard
     words, errors = score_cp(_texts(expected), _texts(_heard_words(turns)))
-    return SpeakerCounts(len(wrong), sum(wrong.values()), short, short_wrong, words, errors)
+    return SpeakerCounts(len(wrong), sum(wrong.values()), short, short_wrong, short_unheard, words, errors)
 
 
 def match_words(expected: Sequence[Word], turns: Sequence[Turn]) -> dict[int, tuple[str, str]]:
     """For each heard reference word, by index: (its speaker, the speaker it was given to).
 
-    Words pair up by text; one that was misheard pairs with whatever was written at its middle.
+    Words pair up by text; one that was misheard pairs with the word written at its middle, unless that is the hearing
+    of another one: what nobody wrote was given to nobody.
     """
     heard = _heard_words(turns)
     place = {id(word): i for i, word in enumerate(expected)}
     pairs = {place[id(ours)]: theirs for ours, theirs in pair_words(expected, heard)}
+    taken = {id(theirs) for theirs in pairs.values()}
+    left = [word for word in heard if id(word) not in taken]
     for i, word in enumerate(expected):
-        if i not in pairs and (at := _word_at(heard, (word.start + word.end) / 2)) is not None:
+        if i not in pairs and (at := _word_at(left, (word.start + word.end) / 2)) is not None:
             pairs[i] = at
     return {i: (expected[i].speaker, pairs[i].speaker) for i in sorted(pairs)}
 
