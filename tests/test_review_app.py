@@ -232,7 +232,7 @@ def test_a_folder_cannot_name_another_file_as_its_recording(page, store, tmp_pat
     (folder / "about.json").write_bytes(formats.dump("about.json", About(SPOKEN, str(secret), 30.0)))
     (folder / "review").mkdir()
     (folder / "review" / "peaks.u8").write_bytes(b"")
-    made = replace(media.Made(1, ""), plays="recording", picture=True, whole=True)
+    made = replace(media.Made(media.copies.VERSION, ""), plays="recording", picture=True, whole=True)
     (folder / "review" / "made.json").write_bytes(formats.dump("made.json", made))
     answer = page.get(f"/api/sessions/{SPOKEN}/media")
     assert answer.status_code == 409
@@ -244,7 +244,7 @@ def test_a_copy_cannot_be_named_outside_its_folder(page, store, tmp_path):
     folder = store / "sessions" / SPOKEN / "review"
     folder.mkdir()
     (folder / "peaks.u8").write_bytes(b"")
-    made = replace(media.Made(1, ""), plays="../../../secret", whole=True)
+    made = replace(media.Made(media.copies.VERSION, ""), plays="../../../secret", whole=True)
     (folder / "made.json").write_bytes(formats.dump("made.json", made))
     answer = page.get(f"/api/sessions/{SPOKEN}/media")
     assert answer.content.startswith(b"fLaC")

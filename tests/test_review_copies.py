@@ -1,6 +1,7 @@
 """The review copy: it seeks exactly, whatever the recording was, and its clock is that of the words."""
 
 import hashlib
+import json
 from fractions import Fraction
 
 import av
@@ -273,6 +274,34 @@ def test_a_copy_made_from_another_sound_is_made_again(tmp_path):
     assert not media.load_made(session).whole
     media.prepare(session)
     assert media.load_made(session).sound == "f" * 64
+
+
+def test_a_copy_made_in_another_way_is_made_again(tmp_path):
+    session = Session(write_session(tmp_path, "aaaaaaaaaa01", 0.4, clicks_s=(3.0,)), {})
+    media.prepare(session)
+    made = session.folder / "review" / "made.json"
+    old = json.loads(made.read_text()) | {"version": copies.VERSION - 1, "problem": "an old warning"}
+    del old["tried"]  # as it was written then
+    made.write_text(json.dumps(old))
+    assert media.load_made(session).problem == ""
+    media.prepare(session)
+    assert json.loads(made.read_text())["version"] == copies.VERSION
+
+
+def test_a_recording_that_comes_back_gives_its_picture_after_all(tmp_path):
+    session = video_session(tmp_path, write_video(tmp_path / "a.mp4"))
+    path = tmp_path / "a.mp4"
+    path.rename(tmp_path / "elsewhere.mp4")
+    media.prepare(session)
+    before = media.load_made(session)
+    assert (before.picture, before.whole) == (False, True)
+    assert "no longer where it was" in before.problem
+    media.prepare(session)
+    assert media.load_made(session) == before  # nothing has changed, so nothing is made
+    (tmp_path / "elsewhere.mp4").rename(path)
+    media.prepare(session)
+    after = media.load_made(session)
+    assert (after.picture, after.problem) == (True, "")
 
 
 def test_a_copy_cut_off_leaves_nothing_half(tmp_path):

@@ -22,7 +22,7 @@ Plan = Literal["sound", "as it is", "copy picture", "write picture"]
 Tell = Callable[[float], None]
 Draw = Callable[[Any, float], Any]
 
-VERSION = 1  # raised when a copy would now be made otherwise
+VERSION = 2  # raised when a copy would now be made otherwise: the copies of before are made again
 SOUND = "sound.m4a"
 PICTURE = "picture.mp4"
 SOUND_BIT_RATE = 96_000  # AAC at 16 kHz: well above what speech needs

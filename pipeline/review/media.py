@@ -28,10 +28,12 @@ Tell = Callable[[float, str], None]
 class Made:
     """What lies in `review/`, and from which sound it was made.
 
+    version   of the way in which copies are made, `copies.VERSION` at the time
     plays     name of the copy; "recording" where the recording itself is played; "" while there is none
     picture   whether there is one
     problem   why there is no picture although the recording may have one; or ""
     whole     whether nothing is left to make
+    tried     how the recording lay there, where there is a problem with it: once it lies otherwise it is tried again
     """
 
     version: int
@@ -40,16 +42,20 @@ class Made:
     picture: bool = False
     problem: str = ""
     whole: bool = False
+    tried: str = ""
 
 
 def load_made(session: Session) -> Made:
-    """What stands; an empty record where nothing does, or where it was made from another sound."""
+    """What stands; an empty record where nothing does, where it was made otherwise or from another sound, and where
+    a recording with which there was a problem has come back."""
     fresh = Made(copies.VERSION, _sound_hash(session))
     try:
         found = msgspec.json.decode((session.folder / FOLDER / MADE).read_bytes(), type=Made)
     except (OSError, msgspec.DecodeError):
         return fresh
     same = (found.version, found.sound) == (fresh.version, fresh.sound)
+    if found.problem and found.tried != _lies(session):
+        return fresh
     if found.plays not in ("", RECORDING_ITSELF, copies.SOUND, copies.PICTURE):
         return fresh  # a name from elsewhere leads nowhere
     there = found.plays in ("", RECORDING_ITSELF) or (session.folder / FOLDER / found.plays).is_file()
@@ -59,6 +65,18 @@ def load_made(session: Session) -> Made:
 def _sound_hash(session: Session) -> str:
     receipt = load_receipt(session, AUDIO)
     return receipt.outputs[AUDIO.makes[0]] if receipt else ""
+
+
+def _lies(session: Session) -> str:
+    """How the recordings lie where they were: size and time of each, "-" for one that is gone."""
+    found = []
+    for place in filter(None, (session.about.recording, session.about.second)):
+        try:
+            stat = Path(place).stat()
+            found.append(f"{stat.st_size} {stat.st_mtime_ns}")
+        except OSError:
+            found.append("-")
+    return ", ".join(found)
 
 
 def has_sound(session: Session) -> bool:
@@ -96,7 +114,8 @@ def _prepare(session: Session, made: Made, tell: Tell, picture: bool) -> None:
             return
         if made.plays != copies.SOUND:
             copies.write_sound(flac, folder / copies.SOUND, lambda done: tell(done, "making a copy that seeks exactly"))
-        sound = Made(made.version, made.sound, copies.SOUND, problem=problem, whole=plan == "sound")
+        tried = _lies(session) if problem else ""
+        sound = Made(made.version, made.sound, copies.SOUND, problem=problem, whole=plan == "sound", tried=tried)
         _keep(session, sound)
         if plan != "sound" and picture:
             _prepare_picture(session, plan, sound, tell)
@@ -120,7 +139,7 @@ def _prepare_picture(session: Session, plan: copies.Plan, sound: Made, tell: Tel
         copies.write_picture(find_recording(session), flac, plan, copy, lambda done: tell(done, says))
     except (AttuneError, ValueError) as error:  # PyAV's own errors are ValueErrors and OSErrors
         why = str(error) if isinstance(error, AttuneError) else "the picture cannot be decoded"
-        _keep(session, Made(sound.version, sound.sound, sound.plays, problem=why, whole=True))
+        _keep(session, Made(sound.version, sound.sound, sound.plays, problem=why, whole=True, tried=_lies(session)))
         return
     _keep(session, Made(sound.version, sound.sound, copies.PICTURE, True, whole=True))
     (session.folder / FOLDER / copies.SOUND).unlink(missing_ok=True)
