@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -70,6 +71,13 @@ def judge(page, **changes):
         **changes,
     }
     return page.post(f"/api/sessions/{LONG}/verdicts", json=body)
+
+
+def test_every_module_is_asked_for_at_once(root):
+    """One after the other they would cost a round each before anything is shown."""
+    static = root / "pipeline" / "review" / "static"
+    told = set(re.findall(r'modulepreload" href="/static/(\w+\.js)"', (static / "index.html").read_text()))
+    assert told == {path.name for path in static.glob("*.js")} - {"main.js"}
 
 
 # --------------------------------------------------------------------------------------------- who may ask

@@ -7,6 +7,7 @@ import socket
 import sys
 import webbrowser
 from pathlib import Path
+from threading import Thread
 
 from pipeline.commands import common
 from pipeline.formats import write_atomic
@@ -79,7 +80,7 @@ def serve(store: Path, settings: common.Tables, listener: socket.socket, *, brow
     import uvicorn
 
     from pipeline.review.access import Gate
-    from pipeline.review.app import build_app
+    from pipeline.review.app import build_app, warm_up
 
     gate = Gate(listener.getsockname()[1])
     # without an access log: the opened address holds the key
@@ -91,6 +92,7 @@ def serve(store: Path, settings: common.Tables, listener: socket.socket, *, brow
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
+    Thread(target=warm_up, daemon=True).start()
     print(f"The review page, for this machine only: {gate.address}\nCtrl-C closes it.", flush=True)
     if browser and not webbrowser.open(gate.address):
         print("No browser could be opened: open the address by hand.", file=sys.stderr)

@@ -74,6 +74,18 @@ def build_app(store: Path, settings: Tables, gate: Gate) -> App:
     return guard(app, gate)
 
 
+def warm_up() -> None:
+    """Load what the first session to be opened would otherwise wait for: about half a second of imports."""
+    import io
+
+    import pandas as pd
+
+    table = io.BytesIO()
+    pd.DataFrame({"start": [0.0]}).to_parquet(table)
+    pd.read_parquet(table)
+    judging.strategy_ids()
+
+
 def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 

@@ -74,17 +74,17 @@ export class Player {
   }
 
   speaking() {
-    this.who = el("b", {});
-    this.said = el("p", {});
+    [this.who, this.said, this.captioned] = [el("b", {}), el("p", {}), null];
     this.copying = el("small", { class: "quiet copying" });
     return el("div", { class: "speaking", "aria-hidden": "true" }, this.who, this.said, this.copying);
   }
 
   /** For a session without picture: who speaks now, and their words. */
-  caption(who, text, role) {
-    if (!this.who || this.said.textContent === text) return;
-    [this.who.textContent, this.said.textContent] = [who, text];
-    this.who.parentNode.dataset.role = role;
+  caption(turn, who) {
+    if (!this.who || this.captioned === turn) return;
+    this.captioned = turn;
+    [this.who.textContent, this.said.textContent] = [who, turn.words.map((word) => word[2]).join(" ")];
+    this.who.parentNode.dataset.role = turn.role;
   }
 
   // ---------------------------------------------------------------------------------------------- moving
@@ -152,7 +152,8 @@ export class Player {
   tick() {
     if (this.media?.readyState) this.at = this.media.currentTime;
     if (this.clip && !this.paused && !this.media.seeking && this.at >= this.clip.end + TAIL_S) this.endClip();
-    this.clockNode.textContent = clock(this.at);
+    const said = clock(this.at);
+    if (this.clockNode.textContent !== said) this.clockNode.textContent = said; // the same text set again is laid out again
     this.tell.tick(this.at);
   }
 

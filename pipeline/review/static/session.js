@@ -246,7 +246,7 @@ class Desk {
     this.wave.follow(at);
     this.transcript.tick(at);
     const turn = this.view.turns[this.transcript.current];
-    if (turn) this.player.caption(turn.role === "other" ? "Other" : this.words.roles[turn.role], turn.words.map((word) => word[2]).join(" "), turn.role);
+    if (turn) this.player.caption(turn, turn.role === "other" ? "Other" : this.words.roles[turn.role]);
   }
 
   clipEnded() { say("End of the moment. R plays it again, K plays on."); }

@@ -4,6 +4,8 @@ import { button, el } from "./dom.js";
 
 const PER_S = 50; // peaks a second
 const SPANS_S = [10, 20, 40, 60, 120, 300];
+const STRIP_SPANS = 3; // what is drawn ahead of the playhead and behind it, in times of what is seen
+const WIDEST = 8192; // pixels of a strip: more than browsers like to keep
 const GRIP = 7; // pixels on either side of an edge that take hold of it
 const COLOURS = ["--ink", "--soft", "--line", "--accent", "--therapist", "--client", "--shade", "--card", "--withdrawal", "--confrontation", "--repair"];
 
@@ -13,7 +15,9 @@ export class Wave {
     [this.view, this.act] = [view, act];
     [this.peaks, this.span, this.at, this.item] = [new Uint8Array(), 60, 0, null];
     this.canvas = el("canvas", { role: "img", "aria-label": "Waveform around the place in the session" });
-    this.context = this.canvas.getContext("2d");
+    this.seen = this.canvas.getContext("2d");
+    this.strip = el("canvas");
+    this.context = this.strip.getContext("2d");
     this.node = el("section", { class: "wave", "aria-label": "Waveform" }, this.zoom(), this.canvas);
     this.probe = el("span", { class: "unseen", "aria-hidden": "true" });
     this.node.append(this.probe);
@@ -55,14 +59,18 @@ export class Wave {
   resize() {
     const scale = window.devicePixelRatio || 1;
     [this.width, this.height] = [this.canvas.clientWidth, this.canvas.clientHeight];
-    [this.canvas.width, this.canvas.height] = [this.width * scale, this.height * scale];
-    this.context.setTransform(scale, 0, 0, scale, 0, 0);
+    [this.scale, this.canvas.width, this.canvas.height] = [scale, this.width * scale, this.height * scale];
+    this.seen.setTransform(scale, 0, 0, scale, 0, 0);
     this.draw();
   }
 
   setPeaks(peaks) { this.peaks = peaks; this.draw(); }
   show(item) { this.item = item; this.draw(); }
-  follow(at) { this.at = at; this.draw(); }
+
+  follow(at) {
+    this.at = at;
+    this.paint();
+  }
 
   /** First second shown: the playhead stays in the middle, except at both ends of the session. */
   get from() {
@@ -85,33 +93,56 @@ export class Wave {
     return this.colours[name];
   }
 
+  /** Anew: something other than the place has changed. */
   draw() {
     if (!this.width) return;
     this.spanNode.textContent = `${this.span < 120 ? `${this.span} s` : `${this.span / 60} min`}`;
-    const { context } = this;
-    context.clearRect(0, 0, this.width, this.height);
+    this.drawn = null;
+    this.paint();
+  }
+
+  /** A strip longer than what is seen is drawn now and then; a frame only moves it, so that playing costs little. */
+  paint() {
+    if (!this.width) return;
+    const shown = this.width / this.perSecond;
+    const { from } = this;
+    if (!this.drawn || from < this.drawn.from || from + shown > this.drawn.to) this.drawStrip(from, shown);
+    const left = Math.round((from - this.drawn.from) * this.perSecond * this.scale);
+    this.seen.clearRect(0, 0, this.width, this.height);
+    this.seen.drawImage(this.strip, left, 0, this.canvas.width, this.canvas.height, 0, 0, this.width, this.height);
+    this.seen.fillStyle = this.colour("--accent");
+    this.seen.fillRect(this.x(this.at) - 1, 0, 2, this.height);
+  }
+
+  drawStrip(from, shown) {
+    const spans = Math.max(1, Math.min(STRIP_SPANS, WIDEST / (this.width * this.scale)));
+    const start = Math.max(0, from - ((spans - 1) / 2) * shown);
+    this.drawn = { from: start, to: start + spans * shown };
+    [this.strip.width, this.strip.height] = [Math.ceil(spans * this.width * this.scale) + 1, this.canvas.height]; // clears it
+    this.context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
     this.drawItem();
     this.drawTicks();
     this.drawPeaks();
     this.drawWords();
     this.drawEdges();
-    context.fillStyle = this.colour("--accent");
-    context.fillRect(this.x(this.at) - 1, 0, 2, this.height);
   }
+
+  /** Pixels from the strip's left edge. */
+  on(at) { return (at - this.drawn.from) * this.perSecond; }
 
   drawItem() {
     if (!this.item) return;
     this.context.fillStyle = this.colour("--shade");
-    this.context.fillRect(this.x(this.item.in), 0, (this.item.out - this.item.in) * this.perSecond, this.height);
+    this.context.fillRect(this.on(this.item.in), 0, (this.item.out - this.item.in) * this.perSecond, this.height);
   }
 
   drawTicks() {
     const step = [1, 5, 10, 30, 60].find((s) => s * this.perSecond > 70) || 60;
     this.context.font = "11px system-ui, sans-serif";
     this.context.fillStyle = this.colour("--soft");
-    for (let at = Math.ceil(this.from / step) * step; at < this.from + this.span; at += step) {
-      this.context.fillText(clock(at), this.x(at) + 3, 11);
-      this.context.fillRect(this.x(at), 2, 1, 9);
+    for (let at = Math.ceil(this.drawn.from / step) * step; at < this.drawn.to; at += step) {
+      this.context.fillText(clock(at), this.on(at) + 3, 11);
+      this.context.fillRect(this.on(at), 2, 1, 9);
     }
   }
 
@@ -121,10 +152,10 @@ export class Wave {
     const [middle, half] = [(top + bottom) / 2, (bottom - top) / 2];
     const step = Math.max(1, Math.floor(PER_S / this.perSecond));
     const wide = Math.max(1, (step / PER_S) * this.perSecond - 0.6);
-    const first = Math.floor((this.from * PER_S) / step) * step;
-    const last = Math.min(this.peaks.length, Math.ceil((this.from + this.span) * PER_S));
+    const first = Math.floor((this.drawn.from * PER_S) / step) * step;
+    const last = Math.min(this.peaks.length, Math.ceil(this.drawn.to * PER_S));
     const paths = { none: new Path2D(), therapist: new Path2D(), client: new Path2D() };
-    let turn = this.turnAt(this.from);
+    let turn = this.turnAt(this.drawn.from);
     for (let k = first; k < last; k += step) {
       let peak = 0;
       for (let i = k; i < Math.min(k + step, last); i += 1) peak = Math.max(peak, this.peaks[i]);
@@ -132,7 +163,7 @@ export class Wave {
       while (turn < this.floor.length && this.floor[turn].end <= at) turn += 1;
       const who = turn < this.floor.length && this.floor[turn].start <= at ? this.floor[turn].role : "none";
       const height = Math.max(0.5, Math.sqrt(peak / 255) * half);
-      (paths[who] || paths.none).rect(this.x(at), middle - height, wide, 2 * height);
+      (paths[who] || paths.none).rect(this.on(at), middle - height, wide, 2 * height);
     }
     for (const [who, path] of Object.entries(paths)) {
       this.context.fillStyle = this.colour(who === "none" ? "--line" : `--${who}`);
@@ -160,14 +191,14 @@ export class Wave {
   drawWords() {
     if (!this.roomForWords) return;
     this.context.font = "12px system-ui, sans-serif";
-    const to = this.from + this.span;
+    const { from, to } = this.drawn;
     let free = 0;
-    for (let k = Math.max(0, this.turnAt(this.from)); k < this.floor.length && this.floor[k].start < to; k += 1) {
+    for (let k = Math.max(0, this.turnAt(from)); k < this.floor.length && this.floor[k].start < to; k += 1) {
       for (const [start, , text] of this.floor[k].words) {
-        if (start < this.from - 2 || start > to || this.x(start) < free) continue;
+        if (start < from - 2 || start > to || this.on(start) < free) continue;
         this.context.fillStyle = this.colour(this.floor[k].role === "client" ? "--ink" : "--soft");
-        this.context.fillText(text, this.x(start), this.height - 5);
-        free = this.x(start) + this.context.measureText(text).width + 4;
+        this.context.fillText(text, this.on(start), this.height - 5);
+        free = this.on(start) + this.context.measureText(text).width + 4;
       }
     }
   }
@@ -176,8 +207,7 @@ export class Wave {
     if (!this.item) return;
     this.context.fillStyle = this.colour("--ink");
     for (const [at, side] of [[this.item.in, 1], [this.item.out, -1]]) {
-      const x = this.x(at);
-      if (x < -GRIP || x > this.width + GRIP) continue;
+      const x = this.on(at);
       this.context.fillRect(x - 1, 0, 2, this.height);
       this.context.fillRect(x, 0, 7 * side, 3);
       this.context.fillRect(x, this.height - 3, 7 * side, 3);
