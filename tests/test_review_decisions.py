@@ -1,12 +1,15 @@
 """Decisions in session.toml: only the lines concerned change; what depends on them is made again."""
 
+import os
+import sys
 import tomllib
+from threading import get_native_id
 
 import pytest
 
 from pipeline.records import AttuneError
 from pipeline.review import decisions
-from pipeline.review.jobs import Jobs
+from pipeline.review.jobs import CALM, Jobs
 from pipeline.review.remake import remake
 from pipeline.session import Session, is_ready, open_session, run_session
 from pipeline.speech.corrections import Correction
@@ -107,6 +110,17 @@ def test_a_job_that_goes_wrong_says_so_without_telling_what_it_read():
     assert jobs.of("a").problem == "the disk that holds the store is full. make room."
     assert jobs.of("b").problem == "It stopped unexpectedly (RuntimeError)."
     assert jobs.of("c") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there has a thread a priority of its own")
+def test_work_that_nobody_waits_for_gives_way():
+    found = []
+    for calm in (True, False):
+        jobs = Jobs(calm=calm)
+        jobs.start("a", lambda tell: found.append(os.getpriority(os.PRIO_PROCESS, get_native_id())))
+        jobs.wait()
+    own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    assert found == [max(own, CALM), own]
 
 
 def test_what_waits_is_not_asked_for_twice():

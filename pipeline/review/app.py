@@ -62,7 +62,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 def build_app(store: Path, settings: Tables, gate: Gate) -> App:
     """The whole page behind its gate, as an ASGI application."""
     app = FastAPI(title="attune review", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.ahead, app.state.copies, app.state.remakes = Jobs(), Jobs(), Jobs()
+    app.state.ahead, app.state.copies, app.state.remakes = Jobs(calm=True), Jobs(calm=True), Jobs()
     _serve_page(app)
     _serve_sessions(app, store, settings)
     _take_decisions(app, store, settings)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Queue
-from threading import Lock, Thread
+from threading import Lock, Thread, get_native_id
 from typing import Literal
 
 from pipeline.records import AttuneError
 
 State = Literal["waiting", "running", "done", "stopped"]
 Tell = Callable[[float, str], None]
+CALM = 10  # niceness of work that nobody waits for
 log = logging.getLogger(__name__)
 
 
@@ -35,9 +38,12 @@ class Jobs:
     """At most one job at a time and one a key: asking for what runs or waits already changes nothing.
 
     The worker ends with the program, in the middle of a job if need be: all work here is written beside and renamed.
+
+    calm   nobody waits for this work: it gives way to the page, where the system can set that for one thread
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, calm: bool = False) -> None:
+        self._calm = calm
         self._queue: Queue[tuple[str, Callable[[Tell], None]]] = Queue()
         self._jobs: dict[str, Job] = {}
         self._lock = Lock()
@@ -59,6 +65,9 @@ class Jobs:
         self._queue.join()
 
     def _work(self) -> None:
+        if self._calm and sys.platform == "linux":  # where a thread has a priority of its own
+            own = get_native_id()
+            os.setpriority(os.PRIO_PROCESS, own, max(CALM, os.getpriority(os.PRIO_PROCESS, own)))
         while True:
             key, work = self._queue.get()
             self._run(key, work)
