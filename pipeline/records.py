@@ -7,6 +7,7 @@ Standard library only, so that reading a session needs nothing heavy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -120,6 +121,7 @@ class Word:
     confidence  0 to 1, the recogniser's own; 1.0 for a word that a person wrote. In a turn, never above the confidence
                 of the speech it lies in: a word that may be the other person's is as doubtful as a misheard one
     speaker     only where the engine knows it at birth (a given transcript, one channel per person); otherwise None
+    language    code, only where the recogniser found it out; "" where it was told or nobody knows
     """
 
     start: float
@@ -127,6 +129,12 @@ class Word:
     text: str
     confidence: float = 1.0
     speaker: str | None = None
+    language: str = ""
+
+
+def spoken_language(told: str, words: Iterable[Word]) -> str:
+    """`told`, or where that is "" the language that the recogniser found in the words; "" where neither knows."""
+    return told or next((word.language for word in words), "")
 
 
 @dataclass(frozen=True)

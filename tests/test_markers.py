@@ -20,6 +20,7 @@ def test_options_name_the_weights_they_need():
     assert markers_models(MarkersOptions(embedder="none"), None) == ()
     assert markers_models(MarkersOptions(text=False), None) == ()
     assert markers_models(MarkersOptions(language="de"), None) == ()
+    assert markers_models(MarkersOptions(language=""), None) == ("minilm",), "it may be found to be English"
 
 
 def test_markers_are_complete_ordered_and_in_the_catalogue():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -142,6 +143,16 @@ def test_speech_without_words_is_listed():
 def test_an_unknown_engine_names_the_known_ones():
     with pytest.raises(AttuneError, match="openai_whisper, faster_whisper"):
         transcribe(Audio(silence(2)[None], RATE), [Activity(0, 1)], None, TranscribeOptions(engine="siri"))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_language_that_is_found_out_is_written_down(acted, engine):
+    audio, activity = acted
+    told = TranscribeOptions(engine=engine, beams=1)
+    words = transcribe(audio, activity, None, replace(told, language=""))
+    assert {word.language for word in words} == {"en"}
+    assert [replace(word, language="") for word in words] == transcribe(audio, activity, None, told)
 
 
 def test_a_missing_extra_names_the_install_line(monkeypatch):

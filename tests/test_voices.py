@@ -1,5 +1,7 @@
 """Roles from words written to be one or the other."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.records import Given, Speech, Word
@@ -38,6 +40,13 @@ def test_who_says_you_and_asks_is_the_therapist():
 def test_who_speaks_first_or_most_does_not_matter():
     voices = assign_roles(talk(("y", TELLS * 5), ("x", ASKS), ("y", TELLS)), [], None, OPTIONS)
     assert roles(voices) == {"x": "therapist", "y": "client"}
+
+
+@pytest.mark.parametrize(("told", "found", "sure"), [("", "en", True), ("", "de", False), ("de", "en", False)])
+def test_a_language_that_the_recogniser_found_counts_where_none_is_told(told, found, sure):
+    words = [replace(word, language=found) for word in talk(("x", ASKS), ("y", TELLS * 2))]
+    voices = assign_roles(words, [], None, VoicesOptions(language=told))
+    assert all((voice.confidence > UNSURE) == sure for voice in voices)
 
 
 @pytest.mark.parametrize("language", ["de", ""])

@@ -18,11 +18,12 @@ import numpy as np
 from pipeline.alliance import explain, gates, heads, text, timing, voice
 from pipeline.alliance.catalogue import Catalogue, load_catalogue
 from pipeline.alliance.features import feature_names
-from pipeline.records import Given, Marker, Turn
+from pipeline.records import Given, Marker, Turn, spoken_language
 
 if TYPE_CHECKING:
     import pandas as pd
 
+READ = "en"  # the language whose words are read here
 MINIMAL = "wd_minimal_response"
 FALLBACK = {"withdrawal": MINIMAL, "confrontation": "cf_reject_intervention", "repair": "rs_redirect_refocus"}
 QUOTED_FROM = 0.3  # strength from which a turn's words are quoted with their closest marker
@@ -34,7 +35,7 @@ class MarkersOptions:
     """What evidence is looked for."""
 
     embedder: str = "minilm"  # "minilm", or "none": word classes, gates and timing only
-    language: str = "en"  # the words are read only where this is "en"; timing needs no language
+    language: str = READ  # the words are read only where this is "en"; timing needs no language
     text: bool = True  # read the words
     timing: bool = True  # look at silences, waits and short replies
     voice: bool = True  # look at the client's voice
@@ -45,11 +46,11 @@ class MarkersOptions:
 
 def markers_models(options: MarkersOptions, given: Sequence[Given] | None) -> tuple[str, ...]:
     """Names of the weights that these options need; `given` does not change them."""
-    return ("minilm",) if _reads_meaning(options) else ()
+    return ("minilm",) if _reads_meaning(replace(options, language=options.language or READ)) else ()
 
 
 def _reads_words(options: MarkersOptions) -> bool:
-    return options.text and options.language == "en"
+    return options.text and options.language == READ
 
 
 def _reads_meaning(options: MarkersOptions) -> bool:
@@ -72,6 +73,7 @@ def find_markers(
     model       heads other than the shipped ones
     embed       a sentence encoder other than the shipped one
     """
+    options = replace(options, language=spoken_language(options.language, (w for turn in turns for w in turn.words)))
     course = timing.measure_course(turns)
     catalogue = load_catalogue()
     cues = [text.find_cues(turns, course, i, catalogue) if _reads_words(options) else [] for i in range(len(turns))]

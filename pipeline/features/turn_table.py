@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.features import baseline, language, latency, usual, voice
 from pipeline.features.pitch import FRAME_S, find_range
 from pipeline.features.prosody import is_measured
-from pipeline.records import Audio, Turn
+from pipeline.records import Audio, Turn, spoken_language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,8 @@ def measure_turns(
 
     if not turns:  # the same columns of the same types, without a row
         return measure_turns([Turn(0.0, 1.0, "", "other", ())], None, None, options).iloc[:0]
-    words = language.measure_language(turns, options.language)
+    spoken = spoken_language(options.language, (word for turn in turns for word in turn.words))
+    words = language.measure_language(turns, spoken)
     replies = latency.measure_replies(turns, words["asks"])
     columns = _basic(turns)
     columns |= {name: [asdict(reply)[name] for reply in replies] for name in _names(latency.Reply)}

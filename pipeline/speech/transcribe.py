@@ -9,9 +9,10 @@ Times in seconds from the recording's start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pipeline.intervals import HasTimes, Span, covered_s, gap_s, gaps, merge, overlap_s, within
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
 
     from pipeline.speech.engines.whisper_align import HeardWord
 
-# engine name -> (chunks, engine options) -> words of each chunk
-ENGINES: dict[str, Callable[..., list[list[HeardWord]]]] = {
-    "openai_whisper": openai_whisper.transcribe_chunks,
-    "faster_whisper": faster_whisper.transcribe_chunks,
-}
+# engine name -> its module: `transcribe_chunks` and `find_language`, both of (chunks, engine options)
+ENGINES: dict[str, ModuleType] = {"openai_whisper": openai_whisper, "faster_whisper": faster_whisper}
+LANGUAGE_CHUNKS = 4  # the longest, heard to find the language once per recording
 RATE_HZ = 16000
 
 
@@ -80,7 +79,7 @@ def transcribe(
     activity  where somebody speaks: no word is written elsewhere
     given     lines that somebody already has; where they have text, the words are theirs and no model is asked
     returns   words with confidence; words where two people speak at once have theirs multiplied by
-              `options.overlap_confidence`
+              `options.overlap_confidence`. Where the options name no language, each word has the one that was found
     raises    AttuneError for an unknown engine or language, or weights that are missing
     """
     if _has_text(given):
@@ -94,6 +93,10 @@ def transcribe(
             code="engine-unknown",
         )
     chunks = pack_chunks(activity, audio.mono, options)
+    told, options = (
+        options.language,
+        replace(options, language=options.language or _find_language(audio.mono, chunks, options)),
+    )
     heard = _listen(audio.mono, chunks, options)
     gappy = [i for i, words in enumerate(heard) if skips_speech(words, chunks[i], activity, options.max_wordless_s)]
     shorter = [_halves(chunks[i], activity, audio.mono, options) for i in gappy]
@@ -103,28 +106,49 @@ def transcribe(
     words = [place_word(word, chunk) for i in sorted(placed) for found, chunk in placed[i] for word in found]
     words = tighten(words, activity, audio.mono, RATE_HZ)
     if options.align and options.language == ALIGNED_LANGUAGE:
-        words = _align(words, [(chunk, len(found)) for i in sorted(placed) for found, chunk in placed[i]], audio.mono)
+        own = [(chunk, len(found)) for i in sorted(placed) for found, chunk in placed[i]]
+        words = _align(words, own, audio.mono, _padded(merge(activity), options.support_s, len(audio.mono) / RATE_HZ))
+    if not told:
+        words = [replace(word, language=options.language) for word in words]
     return keep_supported(sorted(words, key=lambda w: (w.start, w.end)), activity, options)
 
 
-def _align(words: Sequence[Word], chunks: Sequence[tuple[Chunk, int]], samples: np.ndarray) -> list[Word]:
+def _find_language(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOptions) -> str:
+    longest = sorted(chunks, key=lambda chunk: -chunk.duration_s)[:LANGUAGE_CHUNKS]
+    return ENGINES[options.engine].find_language(Cuts(samples, longest), _tell(options))
+
+
+def _align(
+    words: Sequence[Word], chunks: Sequence[tuple[Chunk, int]], samples: np.ndarray, spoken: Sequence[Span]
+) -> list[Word]:
     """The words with the likelier of the recogniser's times and those of forced alignment.
 
     chunks  each with how many of the words are its own, in their order
+    spoken  where a word may be: alignment that puts one elsewhere does not count
     """
     aligner, left, timed = Aligner(), iter(words), []
     for chunk, count in chunks:
         own = list(islice(left, count))
         texts, unsaid = [word.text for word in own], [may_be_unsaid(word) for word in own]
         spans = aligner.align(cut_out(samples, chunk), texts, unsaid) if own else []
-        timed += choose_times(own, [span and place_span(span, chunk) for span in spans])
+        places = [span and place_span(span, chunk) for span in spans]
+        timed += choose_times(own, [place if place and within(spoken, place) else None for place in places])
     return timed
 
 
 def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOptions) -> list[list[HeardWord]]:
     """The engine's words for every chunk, in the chunks' order. Long chunks run together, so that batches end alike."""
     order = sorted(range(len(chunks)), key=lambda i: (-chunks[i].duration_s, i))
-    told = EngineOptions(
+    heard: list[list[HeardWord]] = [[] for _ in chunks]
+    if chunks:
+        found = ENGINES[options.engine].transcribe_chunks(Cuts(samples, [chunks[i] for i in order]), _tell(options))
+        for i, words in zip(order, found, strict=True):
+            heard[i] = words
+    return heard
+
+
+def _tell(options: TranscribeOptions) -> EngineOptions:
+    return EngineOptions(
         model=options.model,
         language=options.language,
         verbatim=options.verbatim,
@@ -132,12 +156,6 @@ def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOpt
         beams=options.beams,
         precision=options.precision,
     )
-    heard: list[list[HeardWord]] = [[] for _ in chunks]
-    if chunks:
-        found = ENGINES[options.engine](Cuts(samples, [chunks[i] for i in order]), told)
-        for i, words in zip(order, found, strict=True):
-            heard[i] = words
-    return heard
 
 
 def skips_speech(words: Sequence[HeardWord], chunk: Chunk, activity: Sequence[Activity], max_wordless_s: float) -> bool:

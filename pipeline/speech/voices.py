@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.intervals import gaps, within
-from pipeline.records import Audio, Given, Role, Speech, Voice, Word
+from pipeline.records import Audio, Given, Role, Speech, Voice, Word, spoken_language
 from pipeline.speech.enrolled import Enrolled, Match, embed_speakers, match_voices
 from pipeline.speech.turns import attribute_words
 
@@ -67,13 +67,14 @@ def assign_roles(
              The two who talk longest are measured; where much of their speech may be either's, their roles are unsure.
              A lone speaker is taken for the client, unsure: there is nobody to compare with. No speaker, no voice.
     """
+    language = spoken_language(options.language, words)
     said: dict[str, list[Word]] = defaultdict(list)
     for word in attribute_words(words, speech):
         said[word.speaker].append(word)
     heard = _spans(speech, said)
     roles = _stated_roles(given or [], heard)
     if not {"therapist", "client"} <= {role for role, _, _ in roles.values()}:
-        roles = {**_measured_roles(heard, said, speech, roles, options.language), **roles}
+        roles = {**_measured_roles(heard, said, speech, roles, language), **roles}
     if options.swap:
         roles = {speaker: _swapped(role) for speaker, (role, _, _) in roles.items()}
     rest = ("other", 0.9, "One of the other people in the room: two others talk more.")

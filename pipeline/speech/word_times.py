@@ -30,7 +30,7 @@ def may_be_unsaid(word: Word) -> bool:
 
 
 def choose_times(words: Sequence[Word], aligned: Sequence[Span | None]) -> list[Word]:
-    """The words with the likelier of two times each; never earlier than the word before.
+    """The words with the likelier of two times each, in the order in which they were said.
 
     words    in the order said, with the recogniser's times
     aligned  for each word where forced alignment has it, on the same clock; None where it has none
@@ -55,9 +55,12 @@ def _distance_s(word: Word, span: Span) -> float:
 
 
 def _in_order(words: Sequence[Word]) -> list[Word]:
-    """Each word no earlier than the one before it, whichever listener either comes from."""
+    """The words so that sorting them by start and end changes nothing: one that would come before the word it follows,
+    because its times are the other listener's, begins where that one ends."""
     ordered: list[Word] = []
     for word in words:
-        start = max(word.start, ordered[-1].start) if ordered else word.start
-        ordered.append(replace(word, start=round(start, 3), end=round(max(word.end, start), 3)))
+        start, end = word.start, word.end
+        if ordered and (start, end) < (ordered[-1].start, ordered[-1].end):
+            start = ordered[-1].end
+        ordered.append(replace(word, start=round(start, 3), end=round(max(start, end), 3)))
     return ordered

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -37,8 +38,7 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
              unknown
     """
     pipeline = _load_pipeline(options.model, options.precision)
-    if options.language:
-        check_language(options.language, pipeline.model.model.is_multilingual)
+    check_language(options.language, pipeline.model.model.is_multilingual)
     found = _decode(pipeline, chunks, options, options.verbatim)
     for no_repeat in (0, NO_REPEAT_TOKENS):
         again = [i for i, segments in enumerate(found) if is_loop(" ".join(s.text for s, _ in segments))]
@@ -46,6 +46,17 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
         for i, segments in zip(again, retried, strict=True):
             found[i] = segments
     return [[word for segment, start in segments for word in _words(segment, start)] for segments in found]
+
+
+def find_language(chunks: Sequence[np.ndarray], options: EngineOptions) -> str:
+    """The likeliest language over all these chunks together; "en" for weights that know nothing else."""
+    model = _load_pipeline(options.model, options.precision).model
+    if not model.model.is_multilingual or not chunks:
+        return "en"
+    likely: Counter[str] = Counter()
+    for chunk in chunks:
+        likely.update(dict(model.detect_language(chunk)[2]))
+    return max(likely, key=lambda code: likely[code])
 
 
 @cache
@@ -93,7 +104,7 @@ def _decode(
         row[: len(chunk)] = chunk
     segments, _ = pipeline.transcribe(
         sound.ravel(),
-        language=options.language or None,
+        language=options.language,
         beam_size=options.beams,
         batch_size=options.batch_size,
         clip_timestamps=[{"start": i * CHUNK_S, "end": (i + 1) * CHUNK_S} for i in range(len(chunks))],

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-LANGUAGE_CHUNKS = 4  # heard to find the language once per recording
-
 
 def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> list[list[HeardWord]]:
     """The words of every chunk, in the chunks' order.
@@ -42,7 +40,7 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
     raises   AttuneError for a language that Whisper or these weights do not know
     """
     model = load_model(options.model, options.precision or best_precision())
-    tokenizer = build_tokenizer(model, options.language or detect_language(chunks[:LANGUAGE_CHUNKS], model))
+    tokenizer = build_tokenizer(model, options.language)
     words = []
     for first in range(0, len(chunks), options.batch_size):
         words += _transcribe_batch(model, tokenizer, chunks[first : first + options.batch_size], options)
@@ -76,8 +74,9 @@ def build_tokenizer(model: Model, language: str):
     return get_tokenizer(multilingual, num_languages=languages, language=language, task="transcribe")
 
 
-def detect_language(chunks: Sequence[np.ndarray], model: Model) -> str:
+def find_language(chunks: Sequence[np.ndarray], options: EngineOptions) -> str:
     """The likeliest language over all these chunks together; "en" for weights that know nothing else."""
+    model = load_model(options.model, options.precision or best_precision())
     if not model.is_multilingual or not chunks:
         return "en"
     tokenizer = build_tokenizer(model, "en")

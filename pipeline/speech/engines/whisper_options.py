@@ -22,7 +22,7 @@ class EngineOptions:
     """What an engine is told; the same for all of them.
 
     model       name of the weights
-    language    code such as "en", or "" to find it out once from the first chunks
+    language    code such as "en"; an engine's `find_language` finds it out
     verbatim    ask for hesitation sounds
     batch_size  chunks decoded together
     beams       texts followed at once; 1 is greedy
