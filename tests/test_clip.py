@@ -132,3 +132,21 @@ def test_captions_fit_the_picture(size):
     assert size[1] * 0.4 < rows.min()
     assert rows.max() < size[1] - 1
     assert drawn.max() == 255
+
+
+@pytest.mark.parametrize("command", ["export", "clip", "share", "review"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, command, capsys):
+    store = tmp_path / "store"
+    write_session(store, "aaaaaaaaaa01", 0.5, clicks_s=(3.0,))
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / {"clip": "a.m4a", "review": "a.csv"}.get(command, "folder")
+    arguments = {
+        "export": ["aaaaaaaaaa01", "--to", "srt", "--out", str(out)],
+        "clip": ["aaaaaaaaaa01", "0:01-0:03", "--out", str(out)],
+        "share": ["aaaaaaaaaa01", "--out", str(out)],
+        "review": ["--export", str(out)],
+    }[command]
+    assert main([command, *arguments, "--store", str(store)]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be written" in told
+    assert str(tmp_path / "file") in told

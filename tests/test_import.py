@@ -36,8 +36,8 @@ def session(store):
     return Session(store / "sessions" / KEY, {})
 
 
-def exported(store, form="eaf"):
-    assert main(["export", KEY, "--store", str(store), "--to", form]) == 0
+def exported(store, form="eaf", *more):
+    assert main(["export", KEY, "--store", str(store), "--to", form, *more]) == 0
     return store / "sessions" / KEY / "exports" / {"eaf": "session.eaf", "textgrid": "session.TextGrid"}[form]
 
 
@@ -54,7 +54,7 @@ def replace_label(eaf, tier, old, *new):
 
 def changed(store, change, rater="", role="supervisor"):
     """What is found in an exported ELAN file after `change(eaf)`."""
-    path = exported(store)
+    path = exported(store, "eaf", "--overwrite")
     eaf = Eaf(str(path))
     change(eaf)
     eaf.to_file(str(path))
@@ -501,6 +501,24 @@ def test_what_is_marked_in_a_blind_export_was_marked_blind(store, session):
         "withdrawal",
         "he turns to the window",
     )
+
+
+def test_an_export_does_not_write_over_what_somebody_worked_on(store, session, capsys):
+    path = exported(store)
+    assert exported(store) == path  # as it was: written again
+    Eaf(str(path)).to_file(str(path))
+    assert exported(store) == path  # saved by another program without a change
+    eaf = Eaf(str(path))
+    replace_label(eaf, "client words", labels(eaf, "client words")[0], (1000, 1200, "Mine"))
+    eaf.to_file(str(path))
+    worked = path.read_bytes()
+    command = ["export", KEY, "--store", str(store), "--to", "eaf,srt"]
+    assert main(command) == 1
+    assert "would be lost" in capsys.readouterr().err
+    assert path.read_bytes() == worked
+    assert not path.with_name("transcript.srt").exists()
+    assert main([*command, "--overwrite"]) == 0
+    assert path.read_bytes() != worked
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -292,6 +292,15 @@ def test_another_language_needs_ones_own_list_and_the_report_says_what_was_not_l
     assert "Not looked for: names after words like" in report
 
 
+def test_a_language_that_the_recogniser_found_out_counts_too(tmp_path, capsys) -> None:
+    session, out = write_named(tmp_path / "store"), tmp_path / "copy"
+    turns = [replace(t, words=tuple(replace(w, language="fr") for w in t.words)) for t in session.load(TURNS)]
+    (session.folder / "turns.jsonl").write_bytes(formats.dump("turns.jsonl", turns))
+    (tmp_path / "store" / "attune.toml").write_text('[words]\nlanguage = ""\n')
+    assert main(["share", session.id, "--store", str(tmp_path / "store"), "--out", str(out)]) == 1
+    assert "'fr'" in capsys.readouterr().err
+
+
 def doubtful(text: str, confidence: float) -> list[Turn]:
     words = tuple(Word(k, k + 0.5, part, confidence) for k, part in enumerate(text.split()))
     return [Turn(0.0, 9.0, "A", "client", words)]

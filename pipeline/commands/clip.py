@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"without the picture: {clip.no_picture}", file=sys.stderr)
     path = args.out or _usual_place(session) / f"{stretch.name}{clip.suffix}"
     check_suffix(path, picture=clip.picture)
-    with storing():
+    with common.writing(path) if args.out else storing():
         path.parent.mkdir(parents=True, exist_ok=True)
         for suffix, content in {path.suffix: clip.media, **clip.captions}.items():
             write_atomic(path.with_suffix(suffix), content)

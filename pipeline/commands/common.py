@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,19 @@ def check_ready(session: Session) -> None:
     reason = f": {problem.message.splitlines()[0]}" if problem else ""
     mend = problem.mend if problem else "process its recording again"
     raise AttuneError(f"session {session.id} is not ready{reason}", mend=mend, code="session-not-ready")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the disk refuses at a place that the person named, as an AttuneError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise AttuneError(
+            f"{str(path)!r} cannot be written ({error.strerror or type(error).__name__})",
+            mend="name another place with --out, or make room there",
+            code="out-unwritable",
+        ) from error
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ from threading import Thread
 from pipeline.commands import common
 from pipeline.formats import write_atomic
 from pipeline.records import AttuneError
-from pipeline.session import storing
 
 LOOPBACK = "127.0.0.1"
 
@@ -54,7 +53,7 @@ def export_verdicts(store: Path, path: Path) -> int:
             code="format-unknown",
         )
     standing = current_verdicts(load_events(store))
-    with storing():
+    with common.writing(path):
         write_atomic(path, WRITERS[path.suffix](standing))
     print(f"{len(standing)} verdicts in {path}")
     return 0

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     names, also = (load_list(path) if path else [] for path in (args.names, args.also))
     if args.picture == "blur":
         print("making the picture coarse: this takes minutes", flush=True)
-    shared = share_session(session, args.out, load_vocabulary(), also, args.picture, names)
+    with common.writing(args.out):
+        shared = share_session(session, args.out, load_vocabulary(), also, args.picture, names)
     for path in shared.files:
         print(path)
     print(f"\n{shared.report}\nWhat was taken out, for you to check, stays in the store: {shared.words}")

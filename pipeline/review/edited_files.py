@@ -10,6 +10,7 @@ from pipeline.exports.text import one_line
 from pipeline.exports.tiers import BLIND, STAMP, STAMP_TIER, Label
 from pipeline.records import AttuneError
 
+SUFFIXES = (".eaf", ".textgrid")  # in small letters
 Tiers = Mapping[str, tuple[Label, ...]]
 
 
@@ -19,7 +20,7 @@ def load_tiers(path: Path) -> Tiers:
 
     raises   AttuneError for another kind of file, one that cannot be read, and two tiers of one name
     """
-    readers = {".eaf": _read_eaf, ".textgrid": _read_textgrid}
+    readers = dict(zip(SUFFIXES, (_read_eaf, _read_textgrid), strict=True))
     if path.suffix.lower() not in readers:
         raise AttuneError(
             f"a file that ends in {path.suffix!r} is not read back",

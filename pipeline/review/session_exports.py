@@ -14,10 +14,11 @@ import msgspec
 
 from pipeline.exports import WRITERS, ExportOptions, Material, check_formats, unmarked_files, write_formats
 from pipeline.exports.material import Judged
-from pipeline.exports.tiers import BLIND, Tier, build_content, hash_of
+from pipeline.exports.tiers import BLIND, STAMP_TIER, Tier, build_content, hash_of
 from pipeline.formats import write_atomic
 from pipeline.records import AttuneError, Findings
 from pipeline.review import verdict_store
+from pipeline.review.edited_files import SUFFIXES, load_tiers, read_stamp
 from pipeline.review.verdict_text import say_verdict, tier_name
 from pipeline.review.verdicts import current_verdicts
 from pipeline.session import Session, storing
@@ -107,6 +108,20 @@ def load_exported(session: Session, key: str) -> list[Tier]:
             mend="export the session again, and make the changes in that file",
             code="export-unknown",
         ) from error
+
+
+def is_as_exported(session: Session, path: Path) -> bool:
+    """Whether nobody worked on a file that was exported; True for one that is never read back."""
+    if path.suffix.lower() not in SUFFIXES:
+        return True
+    try:
+        tiers = load_tiers(path)
+        key, exported, _ = read_stamp(tiers)
+        kept = {tier.name: tier.labels for tier in load_exported(session, exported) if tier.labels}
+    except AttuneError:
+        return False
+    found = {name: labels for name, labels in tiers.items() if labels and name != STAMP_TIER}
+    return key == session.id and found == kept
 
 
 def load_material(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.exports import ExportOptions, Material, build_exports, write_formats
 from pipeline.formats import write_atomic
-from pipeline.records import About, AttuneError, Findings, Turn
+from pipeline.records import About, AttuneError, Findings, Turn, spoken_language
 from pipeline.review import copies, media
 from pipeline.session import Session, storing
 from pipeline.sharing.identify import Found, find_identifying, is_small
@@ -48,13 +48,13 @@ def share_session(
     also     words and phrases that are to go in any case
     picture  "drop" leaves it out, "blur" makes it so coarse that a face is a few squares
     names    the same as `also`, and what sounds like one of them where the recogniser doubts what it heard
-    raises   AttuneError for a folder that holds something, for a picture to blur that cannot be had, and for a session
-             in another language where no list of one's own says what is to go
+    raises   OSError where `folder` cannot be written; AttuneError for a folder that holds something, for a picture to
+             blur that cannot be had, and for a session in another language where no list of one's own is given
     """
     check_empty(folder)
-    language = session.options(WORDS).language
-    check_language(language, [*also, *names])
     turns: list[Turn] = session.load(TURNS)
+    language = spoken_language(session.options(WORDS).language, (word for turn in turns for word in turn.words))
+    check_language(language, [*also, *names])
     small = is_small(turns)
     found = find_identifying(turns, vocabulary, also, names, small)
     redactor = Redactor(found, vocabulary, [*also, *names], small)
@@ -64,14 +64,14 @@ def share_session(
     report = build_report(found, vocabulary, kind, sound=sound, small=small, language=language)
     texts = _texts(session, turns, redactor, name) | {REPORT: report.encode()}
     words = session.folder / "exports" / TAKEN_OUT
+    folder.mkdir(parents=True, exist_ok=True)
     with storing():
-        folder.mkdir(parents=True, exist_ok=True)
         words.parent.mkdir(exist_ok=True)
         write_atomic(words, write_words(found, turns, redactor))
-        if sound:
-            _write_recording(session, turns, found, film, folder / name)
-        for file, content in texts.items():
-            write_atomic(folder / file, content)
+    if sound:
+        _write_recording(session, turns, found, film, folder / name)
+    for file, content in texts.items():
+        write_atomic(folder / file, content)
     made = [*([name] if name else []), *texts]
     return Shared(report, tuple(folder / file for file in made), words)
 

@@ -2,7 +2,7 @@
 import { clock, exact } from "./clock.js";
 import { badge, button, el } from "./dom.js";
 
-const MOST_LINES = 14;
+const MOST_LINES = innerHeight < 820 ? 6 : 9; // so that the reasons are seen without scrolling far
 const ANSWERS = [["agree", "Agree", "A"], ["disagree", "Disagree", "D"], ["unsure", "Unsure", "U"]];
 const KINDS = [["withdrawal", "Withdrawal", "W"], ["confrontation", "Confrontation", "C"], ["mixed", "Both"], ["therapist_only", "Therapist only"], ["repair", "Repair"]];
 const CLARITY = [["minus", "Faint"], ["check", "Clear"], ["plus", "Striking"]];

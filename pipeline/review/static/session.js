@@ -10,6 +10,11 @@ import { Player } from "./player.js";
 import { Transcript } from "./transcript.js";
 import { Wave } from "./wave.js";
 
+const FORMATS = { // as people call them; a format without a name here is shown as the program calls it
+  json: "Moments, for software", vtt: "Captions and chapters (WebVTT)", csv: "Tables (CSV)", parquet: "Tables (Parquet)", html: "Summary page",
+  srt: "Captions (SRT)", rttm: "Who speaks when (RTTM)", ctm: "Words with times (CTM)", textgrid: "Praat TextGrid", eaf: "ELAN", audacity: "Audacity labels",
+  edl: "Edit list (EDL)", vlc: "VLC bookmarks", docx: "Supervision sheet (Word)", pdf: "Supervision sheet (PDF)", bins: "Five-minute bins, to rate",
+};
 const POLL_MS = 500;
 const MARK_BEFORE_S = 15; // a missed moment begins this long before the key was pressed: people react late
 const MARK_AFTER_S = 5;
@@ -40,7 +45,7 @@ class Desk {
     [this.drafts, this.done, this.saving] = [new Map(), [], Promise.resolve()];
     this.everyone = false;
     this.evidence = memory.get("evidence", true);
-    this.detailed = memory.get("detailed", innerHeight >= 820);
+    this.detailed = memory.get("detailed", null); // null: where there is room, or else once there is an answer
     this.hidden = memory.get("blind", false) && !this.flagsSeen && !judged.own.length;
     this.chosenKey = null;
   }
@@ -177,9 +182,11 @@ class Desk {
         el("span", { class: `given ${item.verdict?.answer || "none"}`, title: item.verdict ? names[item.verdict.answer] : "not judged yet" }, item.verdict ? [icon(item.verdict.answer, 15), el("span", { class: "unseen" }, names[item.verdict.answer])] : el("span", { class: "unseen" }, "not judged yet")),
       ),
     )));
-    const told = [...this.view.notes, ...this.judged.notes].map((note) => el("li", { class: "told" }, `${note[0].toUpperCase()}${note.slice(1)}.`));
+    const sentence = (note, kind) => el("li", { class: kind }, `${note[0].toUpperCase()}${note.slice(1)}.`);
+    const told = this.judged.notes.map((note) => sentence(note, "told"));
+    this.list.prepend(...this.view.notes.map((note) => sentence(note, "told warn"))); // seen before the first verdict
     if (this.hidden) told.unshift(el("li", { class: "told" }, "Blind first pass: what the tool marked is hidden. Mark what you notice with M, then press B."));
-    else if (!items.length && !told.length) told.push(el("li", { class: "told" }, "Nothing crossed the line. This does not mean that there was no rupture."));
+    else if (!items.length && !told.length && !this.view.notes.length) told.push(el("li", { class: "told" }, "Nothing crossed the line. This does not mean that there was no rupture."));
     this.list.append(...told);
   }
 
@@ -195,14 +202,19 @@ class Desk {
     const caret = document.activeElement?.selectionEnd;
     const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll(CONTROLS)].indexOf(document.activeElement) : -1;
     this.cardKey = chosen.key;
+    let detailed = this.detailed ?? (innerHeight >= 1000 || Boolean(chosen.draft.answer));
     this.drawing = true; // a field that is replaced while it has the focus says that it was left
     this.middle.replaceChildren(buildCard(chosen, this.view, this.words, {
       play: (item) => (item.key ? this.play(item) : this.player.playClip(item)),
       seek: (at, play) => { this.player.seek(at); if (play) this.player.play(); },
       judge: (changes) => this.judge(changes),
       jot: (note) => this.drafts.set(chosen.key, { ...this.drafts.get(chosen.key), note }),
-      detailed: this.detailed,
-      detail: (open) => { this.detailed = open; memory.set("detailed", open); },
+      detailed,
+      detail: (open) => {
+        if (open === detailed) return; // drawn so, not asked for
+        this.detailed = detailed = open;
+        memory.set("detailed", open);
+      },
       moving: this.moving,
       moves: (open) => { this.moving = open; },
       note: (note) => { if (!this.drawing && note !== (this.chosen?.verdict?.note || "")) this.judge({ note }); },
@@ -495,7 +507,7 @@ class Desk {
       el("p", { class: "quiet" }, "Each is saved by the browser, on this machine. Some hold words of the session."),
       el("p", { class: "quiet left-out" }, this.leftOut()),
       this.chosen && this.view.media.sound ? el("p", {}, el("a", { href: `/api/sessions/${this.view.id}/clip?${new URLSearchParams({ start: Math.max(0, this.chosen.in - this.player.preRoll), end: this.chosen.out })}`, download: true }, "The chosen moment as a clip"), el("span", { class: "quiet" }, " (mp4 from its lead-in on, and its captions)")) : "",
-      el("ul", { class: "exports" }, formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}?${whose}`, download: true }, format), el("small", { class: "quiet" }, files)))),
+      el("ul", { class: "exports" }, formats.map(([format, files]) => el("li", {}, el("a", { href: `/api/sessions/${this.view.id}/export/${format}?${whose}`, download: true }, FORMATS[format] || format), el("small", { class: "quiet" }, files)))),
       el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
     ), { wide: true });
   }

@@ -180,7 +180,7 @@ export class Transcript {
       tool("Fix", "F", "Put it right", () => this.fix()),
       tool(`${other}'s`, "G", `Said by the ${other.toLowerCase()}`, () => this.give(false)),
       tool("Whole turn", "Shift+G", `The whole turn was said by the ${other.toLowerCase()}`, () => this.give(true)),
-      tool("Split here", "Y", "A turn of its own begins with this word", () => this.divide(false), this.picked.low > 0),
+      tool("Split", "Y", "A turn of its own begins with this word", () => this.divide(false), this.picked.low > 0),
       tool("Join", "Shift+Y", before ? `Join the turn to the same person's at ${clock(before.start)}` : "Join the turn to the one before", () => this.divide(true), Boolean(before)),
     );
     this.tools.hidden = false;
