@@ -259,6 +259,17 @@ def test_a_copy_cannot_be_named_outside_its_folder(page, store, tmp_path):
     assert "the secret" not in answer.text
 
 
+@pytest.mark.parametrize("at", [1e300, -5.0, float("nan")])
+def test_a_time_that_no_session_has_is_told_and_nothing_runs_on(page, store, at):
+    path = store / "sessions" / LONG / "turns.jsonl"
+    first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([json.dumps(json.loads(first) | {"end": at}), *rest]) + "\n")
+    for rest in ("", "/export/html", "/export/eaf"):
+        answer = page.get(f"/api/sessions/{LONG}{rest}")
+        assert answer.status_code == 409, rest
+        assert "process" in answer.json()["mend"]
+
+
 def test_markup_in_a_transcript_stays_text(page, store):
     path = store / "sessions" / LONG / "turns.jsonl"
     path.write_text(

@@ -154,8 +154,9 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
     def session(key: str) -> Response:
         found = opened(key)
         check_ready(found)
+        contents = load_contents(found)
         app.state.copies.start(key, lambda tell: media.prepare(found, tell), "making the review copy")
-        return _json(_session(found) | build_view(load_contents(found)))
+        return _json(_session(found) | build_view(contents))
 
     @app.get("/api/sessions/{key}/state")
     def state(key: str) -> Response:
@@ -206,6 +207,7 @@ def check_ready(session: Session) -> None:
 
 def load_contents(session: Session) -> Contents:
     turns, voices, found = (session.load(step) for step in (TURNS, VOICES, MOMENTS))
+    folders.check_times(session.about, turns, found)
     ends = [item.end for group in (turns, found.moments, found.repairs) for item in group]
     table, windows = (_table(session, step.makes[0]) for step in (TURN_TABLE, WINDOWS))
     return Contents(max([session.about.duration_s, *ends]), turns, voices, found, table, windows)

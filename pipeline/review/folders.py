@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.records import AttuneError
+from pipeline.records import About, AttuneError, Findings, Turn
 from pipeline.session import ID_LENGTH, Session
 from pipeline.settings import Tables
 
+LONGEST_S = 7 * 24 * 3600.0
 ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 
@@ -41,6 +43,19 @@ def check_no_links(folder: Path) -> None:
                     mend="remove the link from the session's folder, or process the recording again",
                     code="session-has-links",
                 )
+
+
+def check_times(about: About, turns: Sequence[Turn], findings: Findings) -> None:
+    """Raises AttuneError (code "session-times") for a time that no session has: whatever is drawn or written second by
+    second would never end."""
+    items = [*turns, *(word for turn in turns for word in turn.words), *findings.moments, *findings.repairs]
+    lies = all(0 <= item.start <= item.end <= LONGEST_S for item in items)  # False for NaN too
+    if not (lies and 0 <= about.duration_s <= LONGEST_S):
+        raise AttuneError(
+            "the session's files hold a time that no session has",
+            mend="process the recording again",
+            code="session-times",
+        )
 
 
 def list_folders(store: Path) -> list[str]:

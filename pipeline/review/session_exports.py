@@ -19,6 +19,7 @@ from pipeline.formats import write_atomic
 from pipeline.records import AttuneError, Findings
 from pipeline.review import verdict_store
 from pipeline.review.edited_files import SUFFIXES, load_tiers, read_stamp
+from pipeline.review.folders import check_times
 from pipeline.review.verdict_text import say_verdict, tier_name
 from pipeline.review.verdicts import current_verdicts
 from pipeline.session import Session, storing
@@ -134,10 +135,12 @@ def load_material(
     def table(step: Step):
         return session.load(step) if every_table else None
 
+    turns, findings = session.load(TURNS), session.load(MOMENTS)
+    check_times(session.about, turns, findings)
     whole = Material(
         session.about,
-        tuple(session.load(TURNS)),
-        session.load(MOMENTS),
+        tuple(turns),
+        findings,
         tuple(session.load(VOICES)),
         _if_there(session, TURN_TABLE),
         str(folder.resolve()) if folder else "",
