@@ -15,7 +15,7 @@ import html5lib
 import jsonschema
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.alliance.catalogue import load_catalogue
@@ -342,6 +342,7 @@ def test_contrast_of_both_themes_is_wcag_aa() -> None:
 # --- any text -------------------------------------------------------------------------------------------------------
 
 
+@example("\U0001fffe \U0010ffff")
 @given(any_text)
 @settings(max_examples=80, deadline=None)
 def test_any_text_leaves_the_page_whole(text: str) -> None:

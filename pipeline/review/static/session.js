@@ -202,7 +202,7 @@ class Desk {
     const caret = document.activeElement?.selectionEnd;
     const focus = same && this.middle.contains(document.activeElement) ? [...this.middle.querySelectorAll(CONTROLS)].indexOf(document.activeElement) : -1;
     this.cardKey = chosen.key;
-    let detailed = this.detailed ?? (innerHeight >= 1000 || Boolean(chosen.draft.answer));
+    let detailed = this.detailed ?? (innerHeight >= 1000 || (innerHeight >= 820 && Boolean(chosen.draft.answer)));
     this.drawing = true; // a field that is replaced while it has the focus says that it was left
     this.middle.replaceChildren(buildCard(chosen, this.view, this.words, {
       play: (item) => (item.key ? this.play(item) : this.player.playClip(item)),
