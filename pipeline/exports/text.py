@@ -7,9 +7,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 # what XML 1.0 forbids, what breaks UTF-8, the C1 controls, and what is no character in any plane
 _NO_CHARACTERS = "".join(chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-_UNWRITABLE = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef{_NO_CHARACTERS}]"
-)
+_UNWRITABLE = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef{_NO_CHARACTERS}]")
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
