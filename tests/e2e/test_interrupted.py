@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -129,3 +130,35 @@ def test_two_runs_at_once_on_one_session(clip, undisturbed, tmp_path):
     assert second.returncode == 0, second.stderr
     assert f"process {first.pid}" in second.stderr
     assert artefacts(next((store / "sessions").iterdir())) == undisturbed
+
+
+# Two recordings in one process; tells how often each set of weights was loaded, and asked for again.
+TWICE = """
+import json, sys
+from pathlib import Path
+from pipeline import session
+from pipeline.alliance import embed
+from pipeline.settings import load_tables
+from pipeline.speech.engines import campplus, pyannote_models, whisper_decode
+store = Path(sys.argv[1])
+for clip in sys.argv[2:]:
+    opened = session.open_session(store, Path(clip), [], load_tables(store / "attune.toml"))
+    session.run_session(opened)
+loaders = (whisper_decode.load_model, pyannote_models.load_segmentation, campplus.load_network, embed._load)
+print(json.dumps([[loader.cache_info().misses, loader.cache_info().hits] for loader in loaders]))
+"""
+
+
+@pytest.mark.slow
+def test_models_are_loaded_once_for_the_batch(clip, tmp_path):
+    import soundfile
+
+    store, other = new_store(tmp_path), tmp_path / "other.wav"
+    samples, rate_hz = soundfile.read(clip)
+    soundfile.write(other, samples[: 20 * rate_hz], rate_hz)
+    command = [sys.executable, "-c", TWICE, store, clip, other]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert [misses for misses, _ in told] == [1, 1, 1, 1]
+    assert all(hits >= 1 for _, hits in told), "the second recording must have used them"
