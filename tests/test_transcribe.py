@@ -13,21 +13,24 @@ from hypothesis import strategies as st
 
 from pipeline.intervals import Span, covered_s, merge
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
+from pipeline.speech import transcribe as transcribe_module
 from pipeline.speech.engines import whisper_align
 from pipeline.speech.engines.whisper_align import HeardWord
 from pipeline.speech.engines.whisper_options import is_loop, longest_run
 from pipeline.speech.transcribe import (
     ENGINES,
+    RETRIES,
     Chunk,
     TranscribeOptions,
+    _hear,
     cut_out,
     find_untranscribed,
     keep_supported,
     pack_chunks,
     place_word,
-    skips_speech,
     transcribe,
     transcribe_models,
+    wordless_s,
     words_of_lines,
 )
 from tests.made_speech import make_music, make_noise, make_tone, silence, whisper_like
@@ -259,13 +262,32 @@ def test_the_last_retry_forbids_what_would_complete_a_loop():
     assert torch.isinf(logits[0]).nonzero().tolist() == [[0, 3]]
 
 
-def test_speech_in_which_no_word_begins_is_noticed():
+def test_speech_in_which_no_word_begins_is_counted():
     chunk = Chunk((Span(10, 14), Span(60, 66)))
     activity = [Activity(10, 14), Activity(60, 61), Activity(63, 66)]
     words = [HeardWord(at, at + 0.3, "word", 0.9) for at in (0.0, 1.5, 3.0, 4.0, 5.0, 7.5, 9.0)]
-    assert not skips_speech(words, chunk, activity, 2.2)
-    assert skips_speech(words[:-2], chunk, activity, 2.2)  # nothing after 61 although somebody speaks from 63 to 66
-    assert skips_speech([], chunk, activity, 2.2)
+    assert wordless_s([(chunk, words)], activity, 2.2) == 0.0
+    # nothing after 61 although somebody speaks from 63 to 66
+    assert wordless_s([(chunk, words[:-2])], activity, 2.2) == pytest.approx(3.0)
+    assert wordless_s([(chunk, [])], activity, 2.2) == pytest.approx(8.0)
+
+
+def test_a_chunk_with_speech_left_out_is_heard_again_in_parts_while_that_brings_more(monkeypatch):
+    samples, heard = np.zeros(20 * RATE, dtype=np.float32), []
+
+    def listen(samples, chunks, options):
+        heard.append([round(chunk.duration_s) for chunk in chunks])
+        full = [HeardWord(at, at + 0.3, "word", 0.9) for at in np.arange(0.0, 20.0, 0.5)]
+        return [full if chunk.duration_s < 8 else full[:2] for chunk in chunks]
+
+    monkeypatch.setattr(transcribe_module, "_listen", listen)
+    chunk = Chunk((Span(0, 20),))
+    ((first, *rest),) = _hear(samples, [chunk], [Activity(0, 20)], TranscribeOptions())
+    assert first[0].duration_s < 8
+    assert len(heard) == 1 + RETRIES
+    assert sum(part.duration_s for part, _ in (first, *rest)) == pytest.approx(20)
+    monkeypatch.setattr(transcribe_module, "_listen", lambda samples, chunks, options: [[] for _ in chunks])
+    assert _hear(samples, [chunk], [Activity(0, 20)], TranscribeOptions()) == [[(chunk, [])]], "no part brings more"
 
 
 @pytest.mark.models

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # engine name -> its module: `transcribe_chunks` and `find_language`, both of (chunks, engine options)
 ENGINES: dict[str, ModuleType] = {"openai_whisper": openai_whisper, "faster_whisper": faster_whisper}
 LANGUAGE_CHUNKS = 4  # the longest, heard to find the language once per recording
+RETRIES = 2  # a chunk in which speech was left out is heard in halves, and those in halves again
 RATE_HZ = 16000
 
 
@@ -65,6 +66,9 @@ class Chunk:
         return sum(piece.end - piece.start for piece in self.pieces)
 
 
+Heard = tuple[Chunk, "list[HeardWord]"]  # a chunk and its words
+
+
 def transcribe_models(options: TranscribeOptions, given: list[Given] | None) -> tuple[str, ...]:
     """The weights it needs: none where somebody has a transcript already."""
     return () if _has_text(given) else (options.model,)
@@ -93,20 +97,14 @@ def transcribe(
             code="engine-unknown",
         )
     chunks = pack_chunks(activity, audio.mono, options)
-    told, options = (
-        options.language,
-        replace(options, language=options.language or _find_language(audio.mono, chunks, options)),
-    )
-    heard = _listen(audio.mono, chunks, options)
-    gappy = [i for i, words in enumerate(heard) if skips_speech(words, chunks[i], activity, options.max_wordless_s)]
-    shorter = [_halves(chunks[i], activity, audio.mono, options) for i in gappy]
-    again = iter(_listen(audio.mono, [half for halves in shorter for half in halves], options))
-    placed = {i: [(words, chunks[i])] for i, words in enumerate(heard)}
-    placed |= {i: [(next(again), half) for half in halves] for i, halves in zip(gappy, shorter, strict=True)}
-    words = [place_word(word, chunk) for i in sorted(placed) for found, chunk in placed[i] for word in found]
+    told = options.language
+    if not told:
+        options = replace(options, language=_find_language(audio.mono, chunks, options))
+    heard = [part for parts in _hear(audio.mono, chunks, activity, options) for part in parts]
+    words = [place_word(word, chunk) for chunk, found in heard for word in found]
     words = tighten(words, activity, audio.mono, RATE_HZ)
     if options.align and options.language == ALIGNED_LANGUAGE:
-        own = [(chunk, len(found)) for i in sorted(placed) for found, chunk in placed[i]]
+        own = [(chunk, len(found)) for chunk, found in heard]
         words = _align(words, own, audio.mono, _padded(merge(activity), options.support_s, len(audio.mono) / RATE_HZ))
     if not told:
         words = [replace(word, language=options.language) for word in words]
@@ -136,6 +134,30 @@ def _align(
     return timed
 
 
+def _hear(
+    samples: np.ndarray,
+    chunks: Sequence[Chunk],
+    activity: Sequence[Activity],
+    options: TranscribeOptions,
+    retries: int = RETRIES,
+) -> list[list[Heard]]:
+    """What was heard in each chunk; in parts, where the recogniser left out less of the speech so."""
+    whole = list(zip(chunks, _listen(samples, chunks, options), strict=True))
+    left_out = [wordless_s([heard], activity, options.max_wordless_s) for heard in whole]
+    halves = [
+        _halves(chunk, activity, samples, options) if retries and lost else []
+        for chunk, lost in zip(chunks, left_out, strict=True)
+    ]
+    shorter = [half for own in halves for half in own]
+    again = iter(_hear(samples, shorter, activity, options, retries - 1) if shorter else ())
+    heard = []
+    for one, lost, own in zip(whole, left_out, halves, strict=True):
+        parts = [part for _ in own for part in next(again)]
+        better = parts and wordless_s(parts, activity, options.max_wordless_s) < lost
+        heard.append(parts if better else [one])
+    return heard
+
+
 def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOptions) -> list[list[HeardWord]]:
     """The engine's words for every chunk, in the chunks' order. Long chunks run together, so that batches end alike."""
     order = sorted(range(len(chunks)), key=lambda i: (-chunks[i].duration_s, i))
@@ -158,15 +180,17 @@ def _tell(options: TranscribeOptions) -> EngineOptions:
     )
 
 
-def skips_speech(words: Sequence[HeardWord], chunk: Chunk, activity: Sequence[Activity], max_wordless_s: float) -> bool:
-    """Whether the recogniser left out part of a chunk: for too much of its speech no word begins."""
-    starts = [place_word(word, chunk).start for word in words]
-    for piece in chunk.pieces:
-        marks = [piece.start, *(at for at in starts if piece.start < at < piece.end), piece.end]
-        spoken = within(activity, piece)
-        if any(covered_s(Span(a, b), spoken) > max_wordless_s for a, b in pairwise(marks)):
-            return True
-    return False
+def wordless_s(heard: Sequence[Heard], activity: Sequence[Activity], max_wordless_s: float) -> float:
+    """Seconds of speech that the recogniser left out: stretches over `max_wordless_s` in which no word begins."""
+    total = 0.0
+    for chunk, words in heard:
+        starts = [place_word(word, chunk).start for word in words]
+        for piece in chunk.pieces:
+            marks = [piece.start, *(at for at in starts if piece.start < at < piece.end), piece.end]
+            spoken = within(activity, piece)
+            stretches = (covered_s(Span(a, b), spoken) for a, b in pairwise(marks))
+            total += sum(stretch for stretch in stretches if stretch > max_wordless_s)
+    return total
 
 
 def _halves(chunk: Chunk, activity: Sequence[Activity], samples: np.ndarray, options: TranscribeOptions) -> list[Chunk]:
@@ -176,7 +200,14 @@ def _halves(chunk: Chunk, activity: Sequence[Activity], samples: np.ndarray, opt
         for piece in chunk.pieces
         for a in within(activity, piece)
     ]
-    return pack_chunks(inside, samples, replace(options, max_chunk_s=max(chunk.duration_s / 2 + 1.0, 5.0)))
+    halves = pack_chunks(inside, samples, replace(options, max_chunk_s=max(chunk.duration_s / 2 + 1.0, 5.0)))
+    return [Chunk(tuple(_clip(piece, chunk) for piece in half.pieces)) for half in halves]
+
+
+def _clip(piece: Span, chunk: Chunk) -> Span:
+    """The part of a piece that the chunk heard too: a word at the chunk's edge would be written twice."""
+    own = within(chunk.pieces, piece)
+    return Span(max(piece.start, own[0].start), min(piece.end, own[-1].end))
 
 
 def _has_text(given: list[Given] | None) -> bool:
