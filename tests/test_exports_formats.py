@@ -122,12 +122,17 @@ def test_rttm_leaves_out_a_silence_inside_a_turn() -> None:
     assert [tuple(line.split()[3:5]) for line in lines] == [("0.000", "2.000"), ("6.000", "1.000")]
 
 
-def test_ctm() -> None:
-    table = pd.read_csv(io.BytesIO(files_of(MATERIAL, "ctm")["words.ctm"]), sep=" ", header=None)
-    assert table.shape[1] == 6
-    assert table[2].is_monotonic_increasing
-    assert sorted(table[4]) == sorted(word.text for turn in TURNS for word in turn.words)
-    assert set(table[5]) == {0.9, 0.3}
+def test_ctm_in_lhotse(tmp_path: Path) -> None:
+    from lhotse import SupervisionSegment, SupervisionSet
+
+    path = tmp_path / "words.ctm"
+    path.write_bytes(files_of(MATERIAL, "ctm")["words.ctm"])
+    whole = SupervisionSet.from_segments([SupervisionSegment("whole", ABOUT.session, 0.0, ABOUT.duration_s)])
+    (read,) = whole.with_alignment_from_ctm(path)
+    found = [(item.start, item.end, item.symbol, item.score) for item in read.alignment["word"]]
+    said = sorted((w.start, w.end, w.text, w.confidence) for turn in TURNS for w in turn.words)
+    assert [(symbol, score) for _, _, symbol, score in found] == [(text, score) for _, _, text, score in said]
+    assert [time for item in found for time in item[:2]] == pytest.approx([t for w in said for t in w[:2]], abs=0.002)
 
 
 @given(any_text)
@@ -305,12 +310,16 @@ def test_measures_in_csv_are_numbers_blanks_and_no_formula() -> None:
 # --- marks ----------------------------------------------------------------------------------------------------------
 
 
-def test_audacity_labels() -> None:
-    content = files_of(MATERIAL, "audacity")["moments.labels.txt"]
-    table = pd.read_csv(io.BytesIO(content), sep="\t", header=None, quoting=3)
-    assert table.shape == (4, 3)
-    assert table[0].tolist() == [1.0, 8.0, 18.0, 27.0]
-    assert table[2][1].startswith("Possible withdrawal: ")
+def test_audacity_labels_in_crowsetta(tmp_path: Path) -> None:
+    from crowsetta.formats.seq import AudSeq
+
+    path = tmp_path / "moments.labels.txt"
+    path.write_bytes(files_of(MATERIAL, "audacity")["moments.labels.txt"])
+    track = AudSeq.from_file(path)
+    assert track.start_times.tolist() == [1.0, 8.0, 18.0, 27.0]
+    assert track.end_times.tolist() == [6.2, 15.9, 20.4, 28.0]
+    assert track.labels[1].startswith("Possible withdrawal: ")
+    assert track.labels[2].startswith("Possible repair attempt (exploratory): ")
 
 
 def test_edl_is_a_reel_of_the_moments_with_their_lead_in() -> None:
