@@ -1,5 +1,7 @@
 """The page's server: who may ask, what it gives away, and what it keeps."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -460,7 +462,8 @@ def test_a_verdict_is_kept_whole_and_its_note_apart(page, store):
     assert "laughed" not in (store / verdict_store.FILE).read_bytes().decode("latin-1")
     assert "laughed" in (store / "sessions" / LONG / "notes.jsonl").read_text()
     assert answer.json()["own"][0]["note"] == "he <b>laughed</b>"
-    assert "laughed" not in page.get("/api/verdicts.jsonl").text + page.get("/api/verdicts.csv").text
+    files = [page.get(f"/api/verdicts.{kind}", params={"rater": "mh"}).text for kind in ("jsonl", "csv")]
+    assert all("humour" in file and "laughed" not in file for file in files)
 
 
 def test_what_was_seen_of_repair_is_kept_and_shown_again(page, store):
@@ -540,6 +543,30 @@ def test_consensus_shows_everybody_and_is_kept_beside(page, store):
     assert found["clinic"]["agreed"] == 1
     assert found["clinic"]["disagreed"] == 0
     assert (found["raters"][0]["both"], found["raters"][0]["same"]) == (1, 0)
+
+
+def test_verdict_files_of_the_page_lead_nobody(page):
+    for clip in (0, 1, AUDIT):
+        judge(page, rater="mh", clip=clip)
+    judge(page, rater="mh", clip=None, start=50.0, end=70.0)
+    judge(page, rater="ab", clip=None, start=30.0, end=40.0, saw_flag=False)  # in a blind first pass
+
+    def given(kind, **query):
+        answer = page.get(f"/api/verdicts.{kind}", params=query)
+        assert answer.status_code == 200
+        if kind == "jsonl":
+            return [(row["rater"], row["subject"]) for row in map(json.loads, answer.text.splitlines())]
+        return [(row["rater"], row["subject"]) for row in csv.DictReader(io.StringIO(answer.text))]
+
+    own = [("ab", "missed")]
+    for kind in ("csv", "jsonl"):
+        assert given(kind) == []
+        assert given(kind, everyone=True) == []
+        assert given(kind, rater="ab") == own
+        assert given(kind, rater="ab", everyone=True) == own
+    judge(page, rater="ab", clip=1, answer="disagree")
+    assert given("csv", rater="ab") == [*own, ("ab", "flag")]
+    assert given("csv", rater="ab", everyone=True) == [("mh", "flag"), ("mh", "missed"), *own, ("ab", "flag")]
 
 
 def test_verdicts_outlive_a_session_made_again(page, store):

@@ -107,14 +107,15 @@ def pair_answers(first: Sequence[Verdict], second: Sequence[Verdict]) -> list[tu
     """The answers of two people to the same clips, each clip once."""
     pairs, left = [], list(second)
     for a in first:
-        match = next((b for b in left if _same_clip(a, b)), None)
+        match = next((b for b in left if same_clip(a, b)), None)
         if match:
             left.remove(match)
             pairs.append((a.answer, match.answer))
     return pairs
 
 
-def _same_clip(a: Verdict, b: Verdict) -> bool:
+def same_clip(a: Verdict, b: Verdict) -> bool:
+    """Whether two verdicts, of whomever, are about one clip."""
     return (a.session, a.flag_kind) == (b.session, b.flag_kind) and same_place(a.place, b.place)
 
 
@@ -125,7 +126,7 @@ def measure_precision(verdicts: Sequence[Verdict], of: str = "this clinic") -> P
     """
     flags = [v for v in verdicts if v.subject == "flag"]
     settled = [v for v in flags if v.rater_role == "consensus"]
-    counted = settled + [v for v in flags if v not in settled and not any(_same_clip(v, s) for s in settled)]
+    counted = settled + [v for v in flags if v not in settled and not any(same_clip(v, s) for s in settled)]
     count = Counter(v.answer for v in counted)
     decided = count["agree"] + count["disagree"]
     share = count["agree"] / decided if decided else None

@@ -30,6 +30,7 @@ from pipeline.review.remake import remake
 from pipeline.review.session_exports import Reader, export_session
 from pipeline.review.verdicts import current_verdicts
 from pipeline.review.view import Contents, build_judged, build_view
+from pipeline.review.whose import verdicts_for
 from pipeline.session import Session
 from pipeline.settings import Tables
 from pipeline.speech.corrections import Correction
@@ -342,11 +343,12 @@ def _serve_results(app: FastAPI, store: Path, settings: Tables) -> None:
         )
 
     @app.get("/api/verdicts{suffix}")
-    def verdicts(suffix: str) -> Response:
+    def verdicts(suffix: str, rater: str = "", everyone: bool = False) -> Response:
         if suffix not in verdict_files.WRITERS:
             return Response(status_code=404)
         standing = current_verdicts(verdict_store.load_events(store))
-        return _download(verdict_files.WRITERS[suffix](standing), f"verdicts{suffix}")
+        given = verdicts_for(standing, judging.check_rater(rater), everyone=everyone)
+        return _download(verdict_files.WRITERS[suffix](given), f"verdicts{suffix}")
 
     @app.get("/api/sessions/{key}/export/{format}")
     def export(key: str, format: str, rater: str = "", everyone: bool = False, blind: bool = False) -> Response:

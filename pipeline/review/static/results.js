@@ -1,7 +1,7 @@
 // How far people agree with each other and with the tool. Of the clinic as a whole: never of a therapist.
 import { get } from "./api.js";
 import { el } from "./dom.js";
-import { topLine } from "./frame.js";
+import { rater, topLine } from "./frame.js";
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 const number = (value) => (value === null ? "–" : value.toFixed(2));
@@ -21,7 +21,7 @@ export async function showResults(root, words) {
       el("h2", {}, "Between two people"),
       found.raters.length ? raters(found) : el("p", { class: "quiet" }, "No clip has been judged by two people yet."),
       el("h2", {}, "Take them along"),
-      el("p", {}, el("a", { href: "/api/verdicts.csv", download: true }, "Verdicts as CSV"), " · ", el("a", { href: "/api/verdicts.jsonl", download: true }, "as JSONL"), el("span", { class: "quiet" }, " – no words of a session and no notes")),
+      ...takeAlong(rater().name),
       el("h2", {}, "What they teach"),
       el("p", {}, learning(found.clinic)),
       el("p", { class: "limit" }, words.limit),
@@ -40,6 +40,17 @@ function lede(found) {
   if (clinic.share !== null) parts.push(`In this clinic: ${percent(clinic.share)}, 95 % interval ${percent(clinic.low)} to ${percent(clinic.high)}.`);
   parts.push(`Unsure: ${clinic.unsure}. Clips drawn at random and judged: ${found.audited}. Moments that people added: ${found.missed}.`);
   return parts.join(" ");
+}
+
+/** The verdicts as files: one's own, and other people's where they cannot lead one any more. */
+function takeAlong(name) {
+  const link = (kind, everyone, text, label) => el("a", { href: `/api/verdicts.${kind}?${new URLSearchParams({ rater: name, everyone })}`, download: true, "aria-label": label }, text);
+  const both = (everyone, said) => [link("csv", everyone, `${said} as CSV`), " · ", link("jsonl", everyone, "as JSONL", `${said} as JSONL`)];
+  return [
+    el("p", {}, both(false, "Your own verdicts")),
+    el("p", {}, both(true, "With other people's"), el("span", { class: "quiet" }, " – of the clips that you have judged too, so that nobody leads you")),
+    el("p", { class: "quiet" }, "No words of a session and no notes are in them. attune review --export FILE writes every verdict of everybody."),
+  ];
 }
 
 /** How far the verdicts reach: the same steps as attune calibrate. */

@@ -46,7 +46,7 @@ class Desk {
     this.everyone = false;
     this.evidence = memory.get("evidence", true);
     this.detailed = memory.get("detailed", null); // null: where there is room, or else once there is an answer
-    this.hidden = memory.get("blind", false) && !this.flagsSeen && !judged.own.length;
+    this.hidden = memory.get("blind", false) && !this.flagsSeen && !judged.own.some((verdict) => verdict.saw_flag);
     this.chosenKey = null;
   }
 
