@@ -286,8 +286,14 @@ def all_sessions(store: Path, settings: Tables) -> list[Session]:
 def find_session(store: Path, key: str, settings: Tables) -> Session:
     """The session whose id begins with `key`, or whose recording or transcript lies at the path `key`.
 
-    raises   AttuneError when there is none or more than one
+    raises   AttuneError for a key that is empty, and when there is no such session or more than one
     """
+    if not key.strip():  # as from a variable that was never set; every id begins with it
+        raise AttuneError(
+            f"{key!r} names no session",
+            mend="give the beginning of its id, or its recording; attune show lists the sessions",
+            code="no-such-session",
+        )
     path = Path(key)
     wanted = session_id(path) if path.is_file() else key
     sessions = all_sessions(store, settings)

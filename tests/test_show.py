@@ -29,3 +29,14 @@ def test_speech_without_words_is_said(tmp_path, capsys):
 )
 def test_moments_are_counted_in_words(count, said):
     assert worth_a_look(count) == said
+
+
+@pytest.mark.parametrize("key", ["", " "])
+@pytest.mark.parametrize("command", [["show"], ["export", "--to", "srt"], ["plot"], ["watch", "--first"]])
+def test_an_empty_id_names_no_session_even_where_there_is_one_only(tmp_path, capsys, command, key):
+    write_session(tmp_path, SESSION, 2)
+    assert main([*command, key, "--store", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{key!r} names no session" in said.err
+    assert "attune show lists" in said.err
