@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.environment import SETTINGS, SLOTS, STORE
-from pipeline.lock import WAIT_S, machine_slot
+from pipeline.lock import WAIT_S, Hold, machine_slot
 from pipeline.night import WatchOptions
 from pipeline.records import AttuneError
 from pipeline.session import Around, Event, Session
@@ -65,6 +65,25 @@ def listener() -> Listener:
     return _listener.get()
 
 
+_hold: ContextVar[Hold | None] = ContextVar("hold", default=None)
+
+
+@contextmanager
+def holding(held: Hold) -> Iterator[None]:
+    """Let the steps inside the block be kept only as long as the session is held."""
+    token = _hold.set(held)
+    try:
+        yield
+    finally:
+        _hold.reset(token)
+
+
+def check_hold() -> None:
+    """Raises AttuneError where another worker has taken the session over meanwhile."""
+    if (held := _hold.get()) is not None:
+        held.check()
+
+
 def store() -> Path:
     """The store of this process.
 
@@ -101,16 +120,20 @@ def patience_s(step: Step, duration_s: float) -> float:
 
 
 def models_of(session_id: str) -> Around:
-    """What is held while a step of the session runs: one of this machine's places for models, where it uses some."""
+    """What is held while a step of the session runs: one of this machine's places for models, where it uses some.
+
+    raises   AttuneError at its end where another worker has taken the session over, so that nothing is kept twice
+    """
 
     @contextmanager
     def around(step: Step) -> Iterator[None]:
         opened = session(session_id)
-        if not step.models(opened.options(step), opened.given):
+        if step.models(opened.options(step), opened.given):
+            slots = int(os.environ.get(SLOTS) or watch_options().model_slots)
+            with machine_slot(slots, lambda: listener().on_slot(session_id)):
+                yield
+        else:
             yield
-            return
-        slots = int(os.environ.get(SLOTS) or watch_options().model_slots)
-        with machine_slot(slots, lambda: listener().on_slot(session_id)):
-            yield
+        check_hold()
 
     return around

@@ -3,6 +3,7 @@
     crashed itself (a native library)      tried once more, then stopped with the code "worker-crashed"
     killed (by the system, for memory)     tried again in the smallest batches, then "worker-killed"
     no end in sight                        killed, where the step did not end itself as "step-hung": "worker-hung"
+    attune was updated meanwhile           refused, "program-changed": two programs would make each other's steps again
     Prefect does not answer                started anew; a damaged database is put aside; the third time in a row the
                                            work goes on without Prefect
 
@@ -27,14 +28,14 @@ from types import MappingProxyType
 from typing import Any
 
 from flows.context import patience_s
-from flows.environment import LOCK_WAIT, STORE
+from flows.environment import LOCK_WAIT, PROGRAM, STORE
 from flows.server import TEMPORARY, Server, end_orphans
-from flows.worker import PREFECT_LOST, STORE_LOST, WITHOUT_PREFECT
+from flows.worker import PREFECT_LOST, PROGRAM_CHANGED, STORE_LOST, WITHOUT_PREFECT
 from pipeline.departures import Departure
 from pipeline.lock import OWNER
 from pipeline.night import Job
 from pipeline.records import AttuneError
-from pipeline.session import SMALL_BATCHES, Event, Session, note_problem
+from pipeline.session import SMALL_BATCHES, Event, Session, note_problem, program_mark
 from pipeline.steps import BY_NAME
 
 MOST_DEATHS = {"worker-crashed": 2, "worker-killed": 3, "worker-hung": 2}
@@ -46,6 +47,19 @@ MENDS = {
     "worker-killed": "close other programs, or choose smaller weights: it goes on from the last finished step",
     "worker-hung": "process it alone; if it stays, export the recording again, for instance as wav",
 }
+
+
+CHANGED = AttuneError(
+    "attune was updated on this machine while it was at work",
+    mend="start it again; what is finished is kept",
+    code="program-changed",
+)
+
+_PROGRAM = program_mark()  # of this process, however the files on the disk change
+
+
+def _told_of(error: AttuneError) -> dict[str, str]:
+    return {"code": error.code, "message": str(error), "mend": error.mend}
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,7 @@ class Worker:
         """prefect: the server's address, or "" to do without; more: for its environment."""
         root = str(Path(__file__).parents[1])
         env = dict(os.environ) | dict(more) | {OWNER: str(os.getpid()), LOCK_WAIT: str(lock_wait_s)}
+        env[PROGRAM] = _PROGRAM
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         if prefect:
             env["PREFECT_API_URL"] = prefect
@@ -85,10 +100,10 @@ class Worker:
 
     def _listen(self, inbox: queue.SimpleQueue[Told]) -> None:
         for line in self.process.stdout:
-            try:
-                inbox.put(Told(self, json.loads(line)))
-            except ValueError:
-                break  # it was killed in the middle of a line
+            with contextlib.suppress(ValueError):  # a library's line, or it was killed in the middle of one
+                told = json.loads(line)
+                if isinstance(told, dict) and "told" in told:
+                    inbox.put(Told(self, told))
         self.process.wait()
         inbox.put(Told(self, None))
 
@@ -318,7 +333,8 @@ class Crew:
         """A worker has ended: what becomes of its job."""
         if worker is self.opener:
             self.opener = None
-            self.opened.append({"died": True})
+            changed = worker.process.returncode == PROGRAM_CHANGED
+            self.opened.append({"died": True} if not changed else _told_of(CHANGED))
             return None
         if worker not in self.workers:
             return None
@@ -333,6 +349,8 @@ class Crew:
             return None
         if status in (PREFECT_LOST, STORE_LOST):
             job.state = "waiting"
+        elif status == PROGRAM_CHANGED:
+            job.stop(CHANGED.code, str(CHANGED), CHANGED.mend)
         else:
             self._count_death(job, worker, status)
         return job

@@ -13,6 +13,7 @@ from pipeline import native
 
 STORE, SETTINGS = "ATTUNE_STORE", "ATTUNE_SETTINGS"  # where a worker process finds its store and settings file
 SLOTS = "ATTUNE_MODEL_SLOTS"  # model-heavy steps at a time on this machine: one per graphics card, one without
+PROGRAM = "ATTUNE_PROGRAM"  # which program the owner of a worker process is: its `program_mark`
 LOCK_WAIT = "ATTUNE_LOCK_WAIT_S"  # how long a worker process waits for a session that another holds, seconds
 
 ALWAYS = {

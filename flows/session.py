@@ -88,7 +88,7 @@ def process_session(session: str) -> State:
     """Bring every step of one session up to date; stops at the first that cannot be made."""
     listener = context.listener()
     try:
-        with working(context.session(session), listener.on_wait, listener.lock_wait_s) as held:
+        with working(context.session(session), listener.on_wait, listener.lock_wait_s) as held, context.holding(held):
             state = _walk(context.session(session), held)
     except AttuneError as error:
         listener.on_stop(session, "", error)

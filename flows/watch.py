@@ -228,6 +228,9 @@ class Watch:
             with contextlib.suppress(OSError):
                 self.known.note(look.fingerprint(self.plan.folder), session)
         self._add(look, told, session or f"file-{look.fingerprint(self.plan.folder)[:12]}")
+        if code in night.REFUSED:
+            self._give_up(code, told["message"], told["mend"])
+            self.stopping = True
 
     def _died_opening(self, look: Look) -> dict[str, Any]:
         self.deaths[look.file] = self.deaths.get(look.file, 0) + 1

@@ -39,6 +39,7 @@ from pipeline.session import (
     check_file,
     is_ready,
     open_session,
+    program_mark,
     recorded,
     run_one,
     storing,
@@ -50,6 +51,7 @@ WITHOUT_PREFECT = "--without-prefect"
 PREFECT_LOST = 3  # exit status: the work could go on, but Prefect does not answer
 BETWEEN_S = 1.0  # between one session and the next order; a worker that takes longer is in the middle of a step
 STORE_LOST = 4  # exit status: the store was not there at the start
+PROGRAM_CHANGED = 5  # exit status: this is another program than that of the owner, who was started before an update
 Tell = Callable[[str, str], None]  # hears a session's id, and its end: "ready", "stopped" or "resting"
 Walk = Callable[[Iterable[str], Tell], None]  # brings sessions up to date, one after the other
 
@@ -97,6 +99,8 @@ def _end_now() -> None:
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the owner, who says what to do
     wire = Wire()
+    if os.environ.get(environment.PROGRAM, program_mark()) != program_mark():
+        return PROGRAM_CHANGED
     listener = Listener(
         on_event=lambda event: wire.tell("step", **asdict(event)),
         on_wait=lambda holder: wire.tell("wait", holder=holder),
@@ -185,7 +189,7 @@ def _plainly(session: str) -> str:
     listener, step = context.listener(), ""
     try:
         opened = context.session(session)
-        with working(opened, listener.on_wait, listener.lock_wait_s) as held:
+        with working(opened, listener.on_wait, listener.lock_wait_s) as held, context.holding(held):
             for each in STEPS:
                 if listener.rests():
                     return "resting"

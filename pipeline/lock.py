@@ -154,10 +154,9 @@ def _sign(held: Hold) -> bool:
         try:
             handle = os.open(held.owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
-            if not _is_gone(held.owner):
+            left = _left(held.owner)
+            if left is None or not _take_away(held, left):
                 return False
-            with contextlib.suppress(OSError):
-                held.owner.unlink()
         except OSError:
             return True  # a full disk: the system's lock is held, and whatever is written next will say so
         else:
@@ -169,23 +168,57 @@ def _sign(held: Hold) -> bool:
     return False
 
 
-def _is_gone(owner: Path) -> bool:
-    """Whether the owner of a signature has ended. The system's lock is held by the caller."""
-    row = _read(owner)
-    if row is not None and row["machine"] == machine():
-        return True
+def _take_away(held: Hold, left: bytes) -> bool:
+    """Take away a signature whose owner is gone. False where it is another by now, which is left as it was.
+
+    Two who wait for one owner judge it gone at the same time: whoever comes second must not take the first one's away.
+    """
+    aside = held.owner.with_name(f"{held.owner.name}.{held.token}")
     try:
-        content = owner.read_bytes()
+        os.rename(held.owner, aside)
     except FileNotFoundError:
         return True
     except OSError:
         return False
+    try:
+        if aside.read_bytes() == left:
+            return True
+        _give_back(aside, held.owner)
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+    return False
+
+
+def _give_back(aside: Path, owner: Path) -> None:
+    try:
+        os.link(aside, owner)
+    except FileExistsError:
+        return  # it has beaten meanwhile
+    except OSError:  # a share that knows no second names
+        if not owner.exists():
+            os.replace(aside, owner)
+
+
+def _left(owner: Path) -> bytes | None:
+    """The signature that an ended owner left; None where its owner lives. The caller holds the system's lock."""
+    try:
+        content = owner.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError:
+        return None
+    row = _parsed(content)
+    if row is not None and row["machine"] == machine():
+        return content
     now = time.monotonic()
     last, since = _watched.setdefault(owner, (content, now))
     if last != content:
         _watched[owner] = (content, now)
-        return False
-    return now - since >= (GONE_S if row is not None else TORN_S)
+        return None
+    return content if now - since >= (GONE_S if row is not None else TORN_S) else None
 
 
 def machine() -> str:
@@ -216,9 +249,16 @@ def _write(owner: Path, content: bytes) -> None:
 
 def _read(owner: Path) -> dict | None:
     try:
-        row = json.loads(owner.read_bytes())
+        return _parsed(owner.read_bytes())
+    except OSError:
+        return None
+
+
+def _parsed(content: bytes) -> dict | None:
+    try:
+        row = json.loads(content)
         return row if {"token", "machine", "process", "host", "since"} <= row.keys() else None
-    except (OSError, ValueError, AttributeError):
+    except (ValueError, AttributeError):
         return None
 
 

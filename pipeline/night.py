@@ -20,7 +20,8 @@ from pipeline.records import AttuneError
 PASSING = ("disk-full", "store-read-only", "store-unreachable", "folder-gone", "session-held")
 # ... of these, the ones that concern every session at once, so that nothing is begun until they have passed
 EVERYWHERE = ("disk-full", "store-read-only", "store-unreachable", "folder-gone")
-REFUSED = ("program-older", "store-newer")  # the store is another program's: this one must end
+# the store is another program's, or this one was updated under way: it must end
+REFUSED = ("program-older", "store-newer", "program-changed")
 SHORT_WAIT_S, LONG_WAIT_S = 5.0, 300.0  # between two tries after a fault that can pass, the first and the longest
 
 

@@ -59,12 +59,15 @@ class Event:
     """What the progress display hears: a step of a session began or ended.
 
     outcome   None at the beginning
+    why       at the beginning, why the step is made again: what of "version", "options", "inputs" and "models" is not
+              as its receipt says, or "missing" where what it made is gone; "" where it was never made
     """
 
     session: str
     step: str
     outcome: Outcome | None = None
     seconds: float = 0.0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ class Receipt:
     attune: str = ""
     note: str = ""  # what was unusual about this run: smaller batches, where memory ran out
 
-    def agrees(self, other: Receipt) -> bool:
-        """Whether both came from the same inputs, options, version and weights."""
-        own = (self.version, self.options, self.inputs, self.models)
-        return own == (other.version, other.options, other.inputs, other.models)
+    def differs(self, other: Receipt) -> str:
+        """In which of version, options, inputs and weights the two differ first; "" where they came from the same."""
+        names = ("version", "options", "inputs", "models")
+        return next((name for name in names if getattr(self, name) != getattr(other, name)), "")
 
 
 @dataclass(frozen=True)
@@ -366,19 +369,29 @@ def state_of(session: Session, step: Step) -> State:
 
     raises   AttuneError when somebody edited the artefact by hand: it is never overwritten unasked
     """
+    return _look(session, step)[0]
+
+
+def _look(session: Session, step: Step) -> tuple[State, str]:
+    """The state, and where it is "stale" after an earlier run, why."""
     if step.needs_sound and not session.has_sound:
-        return "absent"
+        return "absent", ""
     receipt = load_receipt(session, step)
-    if receipt is None or any(not (session.folder / name).is_file() for name in step.makes):
-        return "stale"
+    if receipt is None:
+        return "stale", ""
+    if any(not (session.folder / name).is_file() for name in step.makes):
+        return "stale", "missing"
     for name in step.makes:
         if models.sha256_of(session.folder / name) != receipt.outputs.get(name):
+            if load_receipt(session, step) != receipt:
+                return "stale", ""  # who holds the session makes it again at this moment
             raise AttuneError(
                 f"{name} of session {session.id} is not as it was made: it was edited or damaged",
                 mend=f"delete {name} to have it made again; decisions about a session belong in its session.toml",
                 code="artefact-edited",
             )
-    return "fresh" if receipt.agrees(expected_receipt(session, step)) else "stale"
+    why = receipt.differs(expected_receipt(session, step))
+    return ("stale", why) if why else ("fresh", "")
 
 
 def is_ready(session: Session) -> bool:
@@ -397,14 +410,14 @@ def run_step(
     around   entered while the step's own function runs, not where there is nothing to do
     raises   AttuneError; other errors of the step's own code pass through
     """
-    state = state_of(session, step)
+    state, why = _look(session, step)
     if state != "stale":
         outcome: Outcome = "reused" if state == "fresh" else "skipped"
         tell(Event(session.id, step.name, outcome))
         return outcome
     expected = expected_receipt(session, step)
     with around(step):
-        tell(Event(session.id, step.name))
+        tell(Event(session.id, step.name, why=why))
         wall, cpu = time.perf_counter(), time.process_time()
         value, note = _make(session, step)
     files = value if len(step.makes) > 1 else {step.makes[0]: value}
@@ -541,7 +554,8 @@ def recorded(session: Session, step: str) -> Iterator[None]:
         known = _of_the_disk(session, error) or error
         if not isinstance(known, AttuneError):
             raise _unexpected(session, step, error) from error
-        note_problem(session, step, known)
+        if known.code != "session-held":  # whoever holds it now says what becomes of it
+            note_problem(session, step, known)
         raise known from error.__cause__
     except MemoryError:
         error = AttuneError(
@@ -616,6 +630,12 @@ def _disk_error(error: OSError) -> AttuneError:
         mend="check the disk or the network share, then process again; what is finished is kept",
         code="store-unreachable",
     )
+
+
+def program_mark() -> str:
+    """The same for two programs whose receipts agree: the version, and each step's with its defaults."""
+    rows = [(step.name, step.version, step.makes, asdict(step.options)) for step in STEPS]
+    return f"{program_version()}-{sha256(msgspec.json.encode(rows)).hexdigest()[:ID_LENGTH]}"
 
 
 def program_version() -> str:

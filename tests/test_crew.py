@@ -1,12 +1,15 @@
 """What becomes of a job whose worker has died, by how it died."""
 
+import queue
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import pytest
 
+from flows import crew as crew_module
 from flows import server
 from flows.crew import MOST_PREFECT_FAILURES, Audience, Crew
 from flows.worker import PREFECT_LOST, STORE_LOST
@@ -100,6 +103,33 @@ def test_a_lost_store_is_not_the_recordings_fault(crew):
     job = Job("0123456789ab", 0)
     assert die(crew, job, f"raise SystemExit({STORE_LOST})").state == "waiting"
     assert (job.deaths, crew.store_lost) == (0, True)
+
+
+def test_a_worker_of_another_program_is_refused(crew, monkeypatch):
+    """attune is updated while a night is under way: the next worker that is started finds other steps."""
+    monkeypatch.setattr(crew_module, "_PROGRAM", "0.0.1-of-yesterday")
+    crew.prefect = False
+    job = Job("0123456789ab", 0)
+    assert crew.begin(job)
+    until = time.monotonic() + 60
+    while job.state == "running" and time.monotonic() < until:
+        crew.hear(1.0)
+    assert (job.state, job.code) == ("stopped", "program-changed")
+    crew.open(crew.server.store / "a recording.wav", [])
+    while not crew.opened and time.monotonic() < until:
+        crew.hear(1.0)
+    assert [told["code"] for told in crew.opened] == ["program-changed"]
+    crew.end()
+
+
+def test_what_a_library_prints_is_no_message(tmp_path):
+    """Nor does it keep anybody from hearing that the worker has ended."""
+    inbox, worker = queue.SimpleQueue(), object.__new__(crew_module.Worker)
+    lines = ["a warning", "5", '["told"]', '{"told": "ready"}', '{"told": "do']
+    code = f"print({chr(10).join(lines)!r}, end='')"
+    worker.process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    worker._listen(inbox)
+    assert [inbox.get_nowait().what for _ in range(2)] == [{"told": "ready"}, None]
 
 
 def test_workers_without_a_job_end_and_the_server_after_the_last(crew, monkeypatch):

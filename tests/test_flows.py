@@ -150,6 +150,34 @@ def test_a_step_without_an_end_is_ended(prefect_server, tmp_path, monkeypatch):
     assert slow.problem.code == "step-hung"
 
 
+@pytest.mark.parametrize("plainly", [False, True])
+def test_what_is_taken_over_in_the_middle_of_a_step_is_not_kept_by_both(prefect_server, tmp_path, monkeypatch, plainly):
+    """As after this machine was asleep in a step for so long that another one has taken its session."""
+    from flows.session import process_session
+    from flows.worker import _plainly
+
+    slept, real = opened(prefect_server, tmp_path, repeat=14 + plainly), session_module._make
+    owner, stops = slept.folder / "lock.owner", []
+
+    def sleep(session, step):
+        if step.name == "turns":
+            row = json.loads(owner.read_bytes())
+            owner.write_text(json.dumps(row | {"token": "theirs", "machine": "another machine"}))
+        return real(session, step)
+
+    monkeypatch.setattr(session_module, "_make", sleep)
+    with context.listening(Listener(on_stop=lambda session, step, error: stops.append((step, error.code)))):
+        if plainly:
+            assert _plainly(slept.id) == "stopped"
+        else:
+            assert process_session(slept.id, return_state=True).message == "session-held"
+    assert stops == [("turns", "session-held")]
+    assert not (slept.folder / "turns.jsonl").exists()
+    assert not (slept.folder / "receipts" / "turns.json").exists()
+    assert slept.problem is None, "who holds it now says what becomes of it"
+    assert json.loads(owner.read_bytes())["token"] == "theirs"
+
+
 def test_progress_the_page_and_the_end_are_told_to_prefect(prefect_server, tmp_path, monkeypatch):
     from flows import artifacts
     from flows.session import process_session

@@ -157,6 +157,55 @@ def test_only_one_of_two_machines_can_sign(tmp_path):
     assert not lock._sign(two)
 
 
+def seen_as_gone(owner, monkeypatch):
+    """Let whoever looks now judge the signature's owner gone."""
+    content = owner.read_bytes()
+    monkeypatch.setitem(lock._watched, owner, (content, time.monotonic() - 2 * lock.GONE_S))
+    return lock._left(owner)
+
+
+def test_two_machines_that_wait_for_one_that_is_gone_do_not_both_succeed_it(tmp_path, monkeypatch):
+    """Both have judged it gone before either takes its signature away."""
+    owner = tmp_path / "lock.owner"
+    sign(tmp_path / "lock", "a third machine")
+    quick, slow = (Hold(owner, token) for token in ("quick", "slow"))
+    judged = seen_as_gone(owner, monkeypatch)
+    judge = lock._left
+
+    def late(path):
+        """The slower one's judgement; the quicker one has signed before it can act on it."""
+        monkeypatch.setattr(lock, "_left", lambda path: judged)
+        assert lock._sign(quick)
+        row = json.loads(owner.read_bytes()) | {"machine": "the quick one's"}
+        owner.write_text(json.dumps(row))
+        monkeypatch.setattr(lock, "_left", judge)
+        return judged
+
+    monkeypatch.setattr(lock, "_left", late)
+    assert not lock._sign(slow)
+    assert json.loads(owner.read_bytes())["token"] == "quick"
+    quick.check()
+    assert [path.name for path in tmp_path.iterdir()] == ["lock.owner"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_owner_that_beats_once_more_keeps_its_signature(tmp_path, monkeypatch, links):
+    """It was judged gone, and was only slow; also on a share that knows no second names."""
+    owner = tmp_path / "lock.owner"
+    sign(tmp_path / "lock")
+    judged = seen_as_gone(owner, monkeypatch)
+    sign(tmp_path / "lock", beats=1)
+    if not links:
+
+        def refuse(*names):
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "link", refuse)
+    assert not lock._take_away(Hold(owner, "mine"), judged)
+    assert json.loads(owner.read_bytes())["beats"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["lock.owner"]
+
+
 def test_a_machine_has_as_many_places_for_models_as_it_is_told(tmp_path):
     heard = []
     with machine_slot(2, folder=tmp_path), machine_slot(2, folder=tmp_path):

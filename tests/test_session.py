@@ -123,6 +123,51 @@ def test_a_run_cut_off_before_the_receipt_is_made_again(made, monkeypatch):
     assert run_both(changed) == ["made", "made"]
 
 
+def test_a_step_that_is_made_again_at_this_moment_is_no_edited_one(made, monkeypatch):
+    """Another process looks between two of its receipts: the new artefact is there, the old receipt is read already."""
+    run_both(made)
+    changed = Session(made.folder, {"first": {"text": "bye"}})
+    real = session.models.sha256_of
+
+    def meanwhile(path):
+        monkeypatch.setattr(session.models, "sha256_of", real)
+        run_step(changed, FIRST)
+        return real(path)
+
+    monkeypatch.setattr(session.models, "sha256_of", meanwhile)
+    assert state_of(made, FIRST) == "stale"
+    assert state_of(changed, FIRST) == "fresh"
+
+
+def test_why_a_step_is_made_again_is_told(made, monkeypatch):
+    def begun(opened, step):
+        told = []
+        run_step(opened, step, told.append)
+        return [event.why for event in told if event.outcome is None]
+
+    assert begun(made, FIRST) == [""]
+    assert begun(made, FIRST) == []
+    assert begun(made, replace(FIRST, version=2)) == ["version"]
+    changed = Session(made.folder, {"first": {"text": "bye"}})
+    assert begun(changed, replace(FIRST, version=2)) == ["options"]
+    assert begun(changed, SECOND) == [""]
+    assert begun(made, FIRST) == ["version"]
+    assert begun(made, SECOND) == ["inputs"]
+    (made.folder / "loud.json").unlink()
+    assert begun(made, SECOND) == ["missing"]
+
+
+def test_a_program_whose_steps_differ_has_another_mark(monkeypatch):
+    mark = session.program_mark()
+    assert mark == session.program_mark()
+    for other in (replace(session.STEPS[0], version=99), replace(session.STEPS[0], options=Options())):
+        monkeypatch.setattr(session, "STEPS", (other, *session.STEPS[1:]))
+        assert session.program_mark() != mark
+        monkeypatch.undo()
+    monkeypatch.setattr(session, "program_version", lambda: "99.0")
+    assert session.program_mark() != mark
+
+
 def test_a_step_without_sound_is_skipped_where_it_needs_some(tmp_path, made):
     silent = replace(FIRST, needs_sound=True)
     formats.write_atomic(made.folder / "about.json", formats.dump("about.json", About(made.id, "", 5.0)))

@@ -240,6 +240,17 @@ def test_a_store_of_another_program_ends_the_watch(place):
     assert len(watch.crew.begun) == 1
 
 
+@pytest.mark.parametrize("code", night.REFUSED)
+def test_another_program_is_noticed_when_a_file_is_opened(place, code):
+    for n in range(3):
+        arrive(place, f"{n}.wav", bytes([n]))
+    refused = {"code": code, "message": "told", "mend": "update attune", "session": ""}
+    watch = watcher(place, NotingCrew(ends={"0.wav": refused}), settle_s=0.0)
+    report = watch.run()
+    assert [(row["code"], row["mend"]) for row in report.stopped] == [(code, "update attune")]
+    assert watch.crew.read == [("0.wav", "")], "no other file is opened"
+
+
 def test_a_session_held_elsewhere_comes_last_and_is_looked_at_again(place):
     held = sha256_of(arrive(place, "a.wav", modified=1e9))[:12]
     free = sha256_of(arrive(place, "b.wav", b"b", modified=2e9))[:12]

@@ -14,8 +14,11 @@ LOG = "attune.log"
 
 
 def write_log(store: Path, event: Event) -> None:
-    """One line in the store's log: time, session id, step, outcome. Never a name, a path or a word."""
-    what = f"{event.outcome} {event.seconds:.1f}" if event.outcome else "begun"
+    """One line in the store's log: time, session id, step, outcome. Never a name, a path or a word.
+
+    A step that is made again says what has changed since: "begun options".
+    """
+    what = f"{event.outcome} {event.seconds:.1f}" if event.outcome else f"begun {event.why}".rstrip()
     if event.outcome in (None, "made"):
         with (store / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {event.session} {event.step} {what}\n")

@@ -99,6 +99,7 @@ def show(args: argparse.Namespace, scratch: Path) -> int:
     print(log)
     report = json.loads(max((store / "night").glob("report-*.json")).read_text())
     made = Counter(re.findall(r"^\S+ (\w{12} \w+) made", log, flags=re.MULTILINE))
+    twice = [key for key, times in made.items() if times > 1]
     happened = len(list(scratch.glob("mark-*")))
     print(
         f"{len(report['made'])} ready, {len(report['stopped'])} explained, {report['restarts']} workers started again,"
@@ -111,8 +112,19 @@ def show(args: argparse.Namespace, scratch: Path) -> int:
         and happened == len(faults)
         and set(made.values()) == {1}
     )
-    print("as it should be" if fine else "NOT as it should be")
+    for session, step in map(str.split, twice):
+        print(f"made more than once: {session} {step}")
+        print("\n".join(line for line in log.splitlines() if f" {session} {step} " in line))
+    print("as it should be" if fine else f"NOT as it should be; its log: {_kept(log)}")
     return 0 if fine else 1
+
+
+def _kept(log: str) -> str:
+    """Where the log of a night lies that did not go well: the store is gone with the command."""
+    handle, name = tempfile.mkstemp(prefix="attune-night-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(log)
+    return name
 
 
 if __name__ == "__main__":
