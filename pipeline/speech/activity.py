@@ -41,7 +41,7 @@ def find_activity(audio: Audio | None, given: list[Given] | None, options: Activ
     """
     if audio is None or _tells_speakers(given):
         return activity_of_lines(given or [])
-    from pipeline.speech.engines.pyannote_models import FRAME_OFFSET_S, segment
+    from pipeline.speech.engines.segmentation import FRAME_OFFSET_S, segment
 
     people, step_s = segment(audio.mono)
     return activity_of_frames(people, step_s, FRAME_OFFSET_S, options)

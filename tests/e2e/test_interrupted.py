@@ -139,12 +139,12 @@ from pathlib import Path
 from pipeline import session
 from pipeline.alliance import embed
 from pipeline.settings import load_tables
-from pipeline.speech.engines import campplus, pyannote_models, whisper_decode
+from pipeline.speech.engines import campplus, segmentation, whisper_decode
 store = Path(sys.argv[1])
 for clip in sys.argv[2:]:
     opened = session.open_session(store, Path(clip), [], load_tables(store / "attune.toml"))
     session.run_session(opened)
-loaders = (whisper_decode.load_model, pyannote_models.load_segmentation, campplus.load_network, embed._load)
+loaders = (whisper_decode.load_model, segmentation.load_network, campplus.load_network, embed._load)
 print(json.dumps([[loader.cache_info().misses, loader.cache_info().hits] for loader in loaders]))
 """
 

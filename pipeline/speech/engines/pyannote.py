@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import models
 from pipeline.records import Audio, Speech
-from pipeline.speech.engines.pyannote_models import CHUNK_FRAMES, import_pyannote, load_segmentation
+from pipeline.speech.engines.pyannote_models import import_pyannote, load_segmentation
+from pipeline.speech.engines.segmentation import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     import numpy as np
