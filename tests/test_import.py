@@ -503,6 +503,43 @@ def test_what_is_marked_in_a_blind_export_was_marked_blind(store, session):
     )
 
 
+def test_the_clip_drawn_at_random_is_judged_as_any_other_where_the_file_had_it(store, session):
+    from pipeline.review.session_exports import Reader, export_session
+    from pipeline.steps import EXPORTS, MOMENTS
+
+    audit = next(moment for moment in session.load(MOMENTS).moments if moment.audit)
+    place = round(1000 * audit.start), round(1000 * audit.end)
+    made = export_session(session, ["eaf"], session.options(EXPORTS), reader=Reader("mh"))
+    path = store / "from_the_page.eaf"
+
+    def edited(change):
+        path.write_bytes(made["session.eaf"])
+        eaf = Eaf(str(path))
+        change(eaf)
+        eaf.to_file(str(path))
+        return find_changes(session, path, "mh", "supervisor")
+
+    def take_away(eaf):
+        old = next(row for row in labels(eaf, f"possible {audit.kind}") if row[:2] == place)
+        replace_label(eaf, f"possible {audit.kind}", old)
+
+    found = edited(take_away)
+    assert [(v.subject, v.answer, v.marker) for v, _ in found.judged.verdicts] == [("audit", "disagree", "")]
+    assert found.left == ()
+
+    def judge(eaf):
+        eaf.add_tier("verdicts mh")
+        eaf.add_annotation("verdicts mh", *place, "agree; significance 2")
+
+    found = edited(judge)
+    assert [(v.subject, v.significance) for v, _ in found.judged.verdicts] == [("audit", 2)]
+    take_up(session, store, found)
+    assert find_changes(session, path, "mh", "supervisor").none
+    # a file without it cannot be about it: what lies there was added
+    found = changed(store, lambda eaf: eaf.add_annotation(f"possible {audit.kind}", *place, "he looks away"), "ab")
+    assert [v.subject for v, _ in found.judged.verdicts] == ["missed"]
+
+
 def test_an_export_does_not_write_over_what_somebody_worked_on(store, session, capsys):
     path = exported(store)
     assert exported(store) == path  # as it was: written again

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from pipeline import formats
@@ -332,7 +334,7 @@ def test_what_is_due_about_consent_and_retention_is_told(page, store, text, due)
 
 
 def test_every_format_says_which_files_it_is(page):
-    formats_told = {name: files for name, files, _ in page.get("/api/words").json()["formats"]}
+    formats_told = {name: files for name, files, *_ in page.get("/api/words").json()["formats"]}
     assert formats_told["bins"] == "bins_5min.csv, bins_60s.csv, bins.html"
     assert formats_told["csv"].startswith("9 tables, turns")
 
@@ -613,6 +615,86 @@ def test_an_export_from_the_page_holds_other_peoples_verdicts_only_in_consensus(
     assert not any(name.startswith("verdicts") for name in nobody)
 
 
+def judge_all(page, rater="mh"):
+    for clip in range(5):
+        assert judge(page, rater=rater, clip=clip).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["eaf", "textgrid"])
+def test_an_export_from_the_page_tells_the_clip_drawn_at_random_only_once_it_is_judged(page, tmp_path, form):
+    shown = [(clip["start"], clip["kind"]) for clip in page.get(f"/api/sessions/{LONG}").json()["clips"]]
+    kinds = ("withdrawal", "confrontation")
+
+    def marked(**query):
+        tiers = tiers_of(page, tmp_path, form, **query)
+        rows = [(label.start_ms / 1000, kind, label.text) for kind in kinds for label in tiers[f"possible {kind}"]]
+        return sorted(rows)
+
+    plain = [(at, kind, f"Possible {kind}") for at, kind in shown]
+    for query in ({}, {"rater": "mh"}, {"rater": "mh", "everyone": True}):
+        assert marked(**query) == plain
+    judge(page, clip=0)
+    first = marked(rater="mh")
+    assert first[0][2] == "Possible withdrawal: playing down / closing off a feeling"
+    assert first[1:] == plain[1:]
+    assert marked(rater="ab") == plain
+    assert marked(rater="ab", everyone=True) == first  # in consensus what anybody judged is told, as on the page
+    judge(page, clip=AUDIT)
+    assert [at for at, *_ in marked(rater="mh")] == [at for at, _ in shown[:AUDIT] + shown[AUDIT + 1 :]]
+
+
+# what a file says of five moments that look alike
+MOMENTS_SAID = {
+    "html": (rb"data-start=\"([\d.]+)\" data-end=\"[\d.]+\">", 5),
+    "edl": (rb"COMMENT: Possible (?:withdrawal|confrontation)\n", 5),
+    "audacity": (rb"Possible (?:withdrawal|confrontation)\n", 5),
+}
+
+
+@pytest.mark.parametrize("form", MOMENTS_SAID)
+def test_files_for_people_hold_every_moment_alike_until_it_is_judged(page, form):
+    def read():
+        return page.get(f"/api/sessions/{LONG}/export/{form}", params={"rater": "mh"}).content
+
+    pattern, count = MOMENTS_SAID[form]
+    before = read()
+    assert len(re.findall(pattern, before)) == count
+    for told in (b"closing off", b"some evidence", b"Audit", b"audit", b"weak"):
+        assert told not in before.split(b"How to read this")[0]
+    judge_all(page)
+    after = read()
+    assert b"closing off" in after
+    assert len(re.findall(pattern.replace(rb"\n", rb": "), after)) == count - 1
+
+
+def test_what_lists_scores_and_markers_comes_once_every_moment_is_judged(page, store):
+    frame = pd.DataFrame({"start": [0.0], "end": [1.0]})
+    for name, value in {
+        "speech.jsonl": [],
+        "markers.jsonl": [],
+        "windows.parquet": frame,
+        "frames.parquet": frame,
+    }.items():
+        (store / "sessions" / LONG / name).write_bytes(formats.dump(name, value))
+
+    def answers(**query):
+        return {
+            name: page.get(f"/api/sessions/{LONG}/export/{name}", params={"rater": "mh", **query})
+            for name, *_ in page.get("/api/words").json()["formats"]
+        }
+
+    before = answers()
+    assert {name for name, answer in before.items() if answer.status_code != 200} == {"json", "bins"}
+    assert "judge every moment" in before["json"].json()["mend"]
+    names = zipfile.ZipFile(io.BytesIO(before["csv"].content)).namelist()
+    assert names == [f"{name}.csv" for name in ("turns", "words", "voices", "speech", "windows", "frames")]
+    judge_all(page)
+    after = answers()
+    assert {answer.status_code for answer in after.values()} == {200}
+    assert "moments.csv" in zipfile.ZipFile(io.BytesIO(after["csv"].content)).namelist()
+    assert [moment["audit"] for moment in after["json"].json()["moments"]] == [False] * 4 + [True]
+
+
 @pytest.mark.parametrize("form", ["eaf", "textgrid"])
 def test_a_blind_export_holds_no_flag_and_nobody_elses_verdict(page, tmp_path, form):
     judge(page, rater="ab")
@@ -628,7 +710,7 @@ def test_a_blind_export_holds_no_flag_and_nobody_elses_verdict(page, tmp_path, f
 
 def test_formats_that_show_what_is_marked_are_refused_in_a_blind_first_pass(page):
     given = set()
-    for name, _, unmarked in page.get("/api/words").json()["formats"]:
+    for name, _, unmarked, _ in page.get("/api/words").json()["formats"]:
         given |= {(name, unmarked)} if unmarked else set()
         if not unmarked:
             answer = page.get(f"/api/sessions/{LONG}/export/{name}", params={"rater": "mh", "blind": True})

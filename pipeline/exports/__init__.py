@@ -30,7 +30,16 @@ from pipeline.records import About, AttuneError, Findings, Turn, Voice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WRITERS", "ExportOptions", "Material", "build_exports", "check_formats", "unmarked_files", "write_formats"]
+__all__ = [
+    "WRITERS",
+    "ExportOptions",
+    "Material",
+    "build_exports",
+    "check_formats",
+    "unmarked_files",
+    "veiled_files",
+    "write_formats",
+]
 
 Writer = Callable[[Material, ExportOptions], bytes]
 
@@ -58,6 +67,13 @@ ALWAYS = ("moments.json", "transcript.vtt", "moments.vtt", "turns.csv", "moments
 # what holds nothing of what the tool marked, once the material is without it: for somebody who must not see it yet
 UNMARKED = ("transcript.vtt", "transcript.srt", "speech.rttm", "words.ctm", "session.TextGrid", "session.eaf")
 UNMARKED_TABLES = ("turns", "words", "voices", "speech", "windows", "frames")
+# what lists scores and markers of its own: it would tell a moment from the clip drawn at random
+FOR_SOFTWARE = ("json", "csv", "parquet", "bins")
+
+
+def veiled_files(format: str) -> tuple[str, ...]:
+    """Those of a format's files that may be given to somebody who has not judged every moment yet."""
+    return unmarked_files(format) if format in FOR_SOFTWARE else tuple(WRITERS[format])
 
 
 def unmarked_files(format: str) -> tuple[str, ...]:

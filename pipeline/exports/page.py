@@ -165,8 +165,10 @@ def _card(rank: int, moment: Moment, material: Material, options: ExportOptions)
 
 
 def _band(moment: Moment) -> str:
-    filled = {"weak": 1, "some": 2, "stronger": 3}.get(moment.band, 0)
     said = escape(BANDS.get(moment.band, moment.band))
+    filled = {"weak": 1, "some": 2, "stronger": 3}.get(moment.band)
+    if filled is None:
+        return said
     return f"<span class=dots aria-hidden=true>{'●' * filled}{'○' * (3 - filled)}</span> {said}"
 
 

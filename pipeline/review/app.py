@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.alliance.calibration_store import load_kept
 from pipeline.exports import WRITERS as FORMATS
-from pipeline.exports import unmarked_files
+from pipeline.exports import unmarked_files, veiled_files
 from pipeline.exports.wording import BANDS, KINDS, NOT_A_RISK_TOOL, ROLES, marker_label
 from pipeline.records import AttuneError
 from pipeline.review import agreement, clips, decisions, folders, judging, media, verdict_files, verdict_store
@@ -133,8 +133,8 @@ def _serve_sessions(app: FastAPI, store: Path, settings: Tables) -> None:
                 "roles": ROLES,
                 "bands": BANDS,
                 "formats": [
-                    [name, told_files(list(files)), told_files(list(unmarked_files(name)))]
-                    for name, files in FORMATS.items()
+                    [name, *(told_files(list(files)) for files in (whole, unmarked_files(name), veiled_files(name)))]
+                    for name, whole in FORMATS.items()
                 ],
                 "moves": [[name, marker_label(name)] for name in judging.strategy_ids()],
             }

@@ -36,6 +36,11 @@ class MarkEdit:
     after: Mark | None
 
 
+def find_candidates(tiers: Tiers) -> list[Mark]:
+    """Every label on the tiers of candidates."""
+    return [Mark(name, label) for name in CANDIDATES for label in tiers.get(name, ())]
+
+
 def find_candidate_edits(base: Tiers, edited: Tiers) -> list[MarkEdit]:
     """Changes on the tiers of candidates, in order of time. One drawn over to another kind's tier is one change."""
     return _find_edits(base, edited, CANDIDATES)

@@ -74,15 +74,17 @@ def judge_edits(
     own: Sequence[MarkEdit],
     rater: Rater,
     repairs: Sequence[MarkEdit] = (),
+    shown: Sequence[Mark] = (),
 ) -> Judged:
     """What the edits say that the person has not said already.
 
     candidates  changes on the tiers of candidates
     repairs     changes on the tier of repair attempts
     own         changes on the person's own tier of verdicts; they win where both are about one moment
+    shown       every candidate that was in the file: the clip drawn at random is only in some
     raises      AttuneError naming the label that says no verdict, or one that does not fit the session
     """
-    judge = _Judge(session, rater)
+    judge = _Judge(session, rater, shown)
     found = Judged()
     for edit in candidates:
         judge.candidate(edit, found)
@@ -104,8 +106,8 @@ def judge_edits(
 class _Judge:
     """One person's view of one session: the moments as they are now, and the verdicts of theirs that stand."""
 
-    def __init__(self, session: Session, rater: Rater) -> None:
-        self.session, self.rater = session, rater
+    def __init__(self, session: Session, rater: Rater, shown: Sequence[Mark]) -> None:
+        self.session, self.rater, self.shown = session, rater, shown
         findings: Findings = session.load(MOMENTS)
         self.moments = clips(findings)
         events = verdict_store.load_events(session.folder.parent.parent, session.id)
@@ -180,11 +182,14 @@ class _Judge:
         return own[-1] if own else None
 
     def _clip(self, mark: Mark, kind: str | None) -> int | None:
-        """The moment shown there, of that kind if one is given; never the clip drawn at random."""
-        for number, moment in enumerate(self.moments):
-            if not moment.audit and kind in (None, moment.kind) and same_place(moment, mark):
-                return number
-        return None
+        """The moment shown there, of that kind if one is given; the clip drawn at random only where the file had it."""
+        near = [k for k, moment in enumerate(self.moments) if kind in (None, moment.kind) and same_place(moment, mark)]
+        flags = [k for k in near if not self.moments[k].audit]
+        return next(iter(flags or (k for k in near if self._was_shown(self.moments[k]))), None)
+
+    def _was_shown(self, moment: Moment) -> bool:
+        tier = CANDIDATE_OF[moment.kind]
+        return any(mark.tier == tier and same_place(mark, moment) for mark in self.shown)
 
     def _said_before(self, clip: int | None) -> dict[str, Any]:
         """What the person has said of a moment, so that changing its times does not unsay it."""

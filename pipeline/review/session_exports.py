@@ -7,12 +7,20 @@ what a person changed in it can be told, whatever has happened to the session si
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from pipeline.exports import WRITERS, ExportOptions, Material, check_formats, unmarked_files, write_formats
+from pipeline.exports import (
+    WRITERS,
+    ExportOptions,
+    Material,
+    check_formats,
+    unmarked_files,
+    veiled_files,
+    write_formats,
+)
 from pipeline.exports.material import Judged
 from pipeline.exports.tiers import BLIND, STAMP_TIER, Tier, build_content, hash_of
 from pipeline.formats import write_atomic
@@ -20,8 +28,10 @@ from pipeline.records import AttuneError, Findings
 from pipeline.review import verdict_store
 from pipeline.review.edited_files import SUFFIXES, load_tiers, read_stamp
 from pipeline.review.folders import check_times
+from pipeline.review.veil import is_veiled, veil
 from pipeline.review.verdict_text import say_verdict, tier_name
 from pipeline.review.verdicts import current_verdicts
+from pipeline.review.view import find_told
 from pipeline.session import Session, storing
 from pipeline.steps import AUDIO, FRAMES, MARKERS, MOMENTS, SPEECH, TURN_TABLE, TURNS, VOICES, WINDOWS, Step
 
@@ -33,7 +43,8 @@ KEPT = "exported"
 
 @dataclass(frozen=True)
 class Reader:
-    """Whom an export is for, where that is a rater: other people's verdicts must not lead them.
+    """Whom an export is for, where that is a rater: other people's verdicts must not lead them, and a moment that they
+    have not judged is in it as the page shows it, see `veil.py`.
 
     rater     whose own verdicts it may hold; "" for nobody's
     everyone  other people's too, as in consensus
@@ -63,13 +74,12 @@ def export_session(
 
     folder   where they are going to lie, so that the recording is linked from there; None where nobody knows
     reader   None where they are for nobody who still has to judge: they hold everything
-    raises   AttuneError for a format that is unknown, for one that a blind reader must not see yet, and for an artefact
+    raises   AttuneError for a format that is unknown, for one that the reader must not see yet, and for an artefact
              that is missing or cannot be read
     """
     chosen = tuple(formats)
     check_formats(chosen)
-    blind = reader is not None and reader.blind
-    names = [name for format in chosen for name in (_unmarked(format) if blind else WRITERS[format])]
+    names = [name for format in chosen for name in _allowed(session, format, reader)]
     material = load_material(session, chosen, folder, reader)
     written = write_formats(material, chosen, options)
     files = {name: written[name] for name in names}
@@ -78,15 +88,32 @@ def export_session(
     return files
 
 
-def _unmarked(format: str) -> tuple[str, ...]:
-    names = unmarked_files(format)
-    if not names:
-        raise AttuneError(
-            f"{format} shows what the tool marked, and that is hidden in a blind first pass",
-            mend="press B to see what is marked, and export then",
-            code="export-blind",
+def _allowed(session: Session, format: str, reader: Reader | None) -> tuple[str, ...]:
+    """Which of a format's files the reader may have."""
+    if reader is None:
+        return tuple(WRITERS[format])
+    if reader.blind:
+        names, why = unmarked_files(format), "what the tool marked, and that is hidden in a blind first pass"
+        mend, code = "press B to see what is marked, and export then", "export-blind"
+    elif is_veiled(session.load(MOMENTS), _told(session, reader)):
+        names, why = (
+            veiled_files(format),
+            "how firmly each moment stands, and that is told once you have judged them all",
         )
+        mend, code = (
+            "judge every moment, and export then; attune export writes everything at any time",
+            "export-unjudged",
+        )
+    else:
+        return tuple(WRITERS[format])
+    if not names:
+        raise AttuneError(f"{format} shows {why}", mend=mend, code=code)
     return names
+
+
+def _told(session: Session, reader: Reader) -> set[int]:
+    events = verdict_store.load_events(session.folder.parent.parent, session.id)
+    return find_told(session.load(MOMENTS), current_verdicts(events), reader.rater, everyone=reader.everyone)
 
 
 def _keep_tiers(session: Session, tiers: list[Tier]) -> None:
@@ -135,24 +162,30 @@ def load_material(
     def table(step: Step):
         return session.load(step) if every_table else None
 
-    turns, findings = session.load(TURNS), session.load(MOMENTS)
+    turns, findings, turn_table = session.load(TURNS), session.load(MOMENTS), _if_there(session, TURN_TABLE)
     check_times(session.about, turns, findings)
-    whole = Material(
+    blind = reader is not None and reader.blind
+    left_out = [reader.left_out] if reader and reader.left_out else []
+    if blind:
+        findings = Findings((), (), ())
+    elif reader and is_veiled(findings, told := _told(session, reader)):
+        findings = veil(findings, told, turn_table)
+        left_out.append("moments not judged yet have no marker")
+    return Material(
         session.about,
         tuple(turns),
         findings,
         tuple(session.load(VOICES)),
-        _if_there(session, TURN_TABLE),
+        turn_table,
         str(folder.resolve()) if folder else "",
-        markers=tuple(session.load(MARKERS)) if set(formats) & set(WITH_MARKERS) else (),
+        markers=tuple(session.load(MARKERS)) if set(formats) & set(WITH_MARKERS) and not blind else (),
         speech=tuple(table(SPEECH) or ()),
         windows=table(WINDOWS),
         frames=table(FRAMES),
         judged=_judged(session, reader) if set(formats) & set(WITH_TIERS) else (),
         joined=str((session.folder / AUDIO.makes[0]).resolve()),
-        left_out=reader.left_out if reader else "",
+        left_out=", ".join(left_out),
     )
-    return replace(whole, findings=Findings((), (), ()), markers=()) if reader and reader.blind else whole
 
 
 def _judged(session: Session, reader: Reader | None) -> tuple[Judged, ...]:

@@ -16,7 +16,12 @@ from pipeline.records import AttuneError, Turn
 from pipeline.review import decisions, verdict_store
 from pipeline.review.edited_files import Tiers, load_tiers, read_stamp
 from pipeline.review.judging import check_rater
-from pipeline.review.mark_edits import find_candidate_edits, find_repair_edits, find_verdict_edits
+from pipeline.review.mark_edits import (
+    find_candidate_edits,
+    find_candidates,
+    find_repair_edits,
+    find_verdict_edits,
+)
 from pipeline.review.mark_verdicts import Judged, Rater, judge_edits
 from pipeline.review.session_exports import load_exported
 from pipeline.review.transcript_edits import find_corrections
@@ -70,7 +75,7 @@ def find_changes(session: Session, path: Path, rater: str, role: RaterRole) -> C
             mend="say who, with --rater INITIALS",
             code="no-rater",
         )
-    judged = judge_edits(session, candidates, verdicts, who, repairs)
+    judged = judge_edits(session, candidates, verdicts, who, repairs, find_candidates(base))
     gone = [
         f"tier {name!r} is not in the file: nothing on it is taken as changed" for name in base if name not in edited
     ]

@@ -69,14 +69,13 @@ def _turn(turn: Turn) -> dict[str, Any]:
 
 
 def _clip(moment: Moment, contents: Contents) -> dict[str, Any]:
-    reasons = moment.why or _plain_reasons(moment, contents)
     return {
         "start": moment.start,
         "end": moment.end,
         "peak": moment.peak,
         "kind": moment.kind,
         "title": KINDS[moment.kind],
-        "why": [one_line(reason) for reason in reasons],
+        "why": [one_line(reason) for reason in reasons_of(moment, contents.turn_table)],
         "against": [one_line(reason) for reason in moment.against],
         "words": moment.words,
         "repairs": [_repair(repair) for repair in moment.repairs],
@@ -95,12 +94,15 @@ def _repair(repair: Repair) -> dict[str, Any]:
     }
 
 
-def _plain_reasons(moment: Moment, contents: Contents) -> list[str]:
-    """Measured numbers of the client's turns in a clip that no rule chose: true, in the words of the other reasons,
-    those furthest from this client's usual first. The clip must not look different before it is judged."""
-    table = contents.turn_table
-    if table is None:
-        return []
+def reasons_of(moment: Moment, table: pd.DataFrame | None) -> Sequence[str]:
+    """Why it was chosen; for a clip that no rule chose, measured numbers of the client's turns in it: true, in the
+    words of the other reasons, those furthest from this client's usual first. The clip must not look different before
+    it is judged.
+
+    table   one row a turn, or None
+    """
+    if moment.why or table is None:
+        return moment.why
     found = []
     for row in table.to_dict("records"):
         if row.get("role") == "client" and row["start"] < moment.end and row["end"] > moment.start:
@@ -144,9 +146,8 @@ def build_judged(
     """
     shown = clips(findings)
     belongs = attach(verdicts, shown)
-    own = [v for v in verdicts if v.rater == rater and (v.rater_role == "consensus") == everyone]
-    others = [v for v in verdicts if v not in own and v.rater_role != "consensus"] if everyone else []
-    told = {belongs[v.id] for v in [*own, *others] if v.id in belongs}
+    own, others = _whose(verdicts, rater, everyone)
+    told = find_told(findings, verdicts, rater, everyone=everyone)
     audits = {k for k, moment in enumerate(shown) if moment.audit}
     return {
         "own": [_judged(v, belongs, notes) for v in own],
@@ -154,6 +155,18 @@ def build_judged(
         "told": {str(k): _told(shown[k], such) for k in told},
         "notes": [n for n in findings.notes if n.startswith(NOTHING) and audits <= told],
     }
+
+
+def find_told(findings: Findings, verdicts: Sequence[Verdict], rater: str, *, everyone: bool) -> set[int]:
+    """Indexes in `clips` of those that the person has judged, or in consensus anybody: nothing of them is kept back."""
+    own, others = _whose(verdicts, rater, everyone)
+    return set(attach([*own, *others], clips(findings)).values())
+
+
+def _whose(verdicts: Sequence[Verdict], rater: str, everyone: bool) -> tuple[list[Verdict], list[Verdict]]:
+    """(the person's own, those of others that are shown beside them)."""
+    own = [v for v in verdicts if v.rater == rater and (v.rater_role == "consensus") == everyone]
+    return own, [v for v in verdicts if v not in own and v.rater_role != "consensus"] if everyone else []
 
 
 def _told(moment: Moment, such: Sequence[Such]) -> dict[str, Any]:

@@ -331,6 +331,27 @@ def test_the_clip_drawn_at_random_is_told_only_once_judged(desk):
     assert "drawn at random" in desk.page.inner_text(".card .told")
 
 
+def test_files_that_tell_it_are_offered_once_every_moment_is_judged(desk):
+    desk.enter(LONG)
+
+    def offered():
+        desk.page.click("button:has-text('Export')")
+        links = desk.page.eval_on_selector_all("dialog .exports a", "(all) => all.map((link) => link.href)")
+        said = desk.page.inner_text("dialog .left-out")
+        desk.keys("Escape")
+        return {re.search(r"/export/(\w+)\?", link)[1] for link in links}, said
+
+    before, said = offered()
+    assert "not judged yet" in said
+    desk.keys("a", *("n", "a") * 4)
+    desk.saved(5)
+    desk.page.wait_for_selector(".crumb:has-text('5 of 5 judged')")
+    after, said = offered()
+    assert "not judged yet" not in said
+    assert after - before == {"json", "bins"}
+    assert {"eaf", "docx", "csv"} <= before
+
+
 def test_two_people_do_not_see_each_other_until_consensus(desk):
     desk.enter(LONG)
     desk.keys("a")

@@ -491,16 +491,19 @@ class Desk {
     );
   }
 
+  get unjudged() { return this.view.clips.some((clip, k) => !this.judged.told[k]); }
+
   /** What an export does not hold yet, for somebody who must not be led by it. */
   leftOut() {
     if (this.hidden) return "Blind first pass: nothing of what the tool marked is in them, and nobody else's verdicts. Press B to see what is marked; then there is more to export.";
-    if (this.everyone) return "Tiers for ELAN and Praat hold everybody's verdicts.";
-    return "Tiers for ELAN and Praat hold your own verdicts. Other people's are left out until you look at them together: Consensus.";
+    const later = this.unjudged ? " A moment that is not judged yet is in them as it is here: marker and strength of evidence come once it is. Tables of moments, and the files for software, come once all are judged." : "";
+    if (this.everyone) return `Tiers for ELAN and Praat hold everybody's verdicts.${later}`;
+    return `Tiers for ELAN and Praat hold your own verdicts. Other people's are left out until you look at them together: Consensus.${later}`;
   }
 
   exports() {
     const whose = new URLSearchParams({ rater: rater().name, everyone: this.everyone, blind: this.hidden });
-    const formats = this.words.formats.map(([name, files, unmarked]) => [name, this.hidden ? unmarked : files]).filter(([, files]) => files);
+    const formats = this.words.formats.map(([name, files, unmarked, veiled]) => [name, this.hidden ? unmarked : this.unjudged ? veiled : files]).filter(([, files]) => files);
     ask("Export this session", (close) => el(
       "div",
       {},
