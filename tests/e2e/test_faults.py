@@ -146,7 +146,10 @@ def one_each(undisturbed, what, tmp_path, **more):
     ]
 
 
-@pytest.mark.parametrize("what", ["kill", "full", "clock"])
+KILLS = ("kill", "unreceipted", "untold")
+
+
+@pytest.mark.parametrize("what", [*KILLS, "full", "clock"])
 def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     store = new_store(tmp_path)
     report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, what, tmp_path))
@@ -154,7 +157,7 @@ def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     assert len(report["made"]) == len(MADE)
     assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}, "nothing is made twice"
-    assert report["restarts"] >= (len(MADE) if what == "kill" else 0)
+    assert report["restarts"] >= (len(MADE) if what in KILLS else 0)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +170,7 @@ def with_sound(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("what", ["kill", "full"])
+@pytest.mark.parametrize("what", [*KILLS, "full"])
 def test_a_fault_in_the_steps_of_sound(what, with_sound, tmp_path):
     (tmp_path / "undisturbed").mkdir()
     calm, store = new_store(tmp_path / "undisturbed"), new_store(tmp_path)

@@ -8,6 +8,7 @@ the fault happens, as often as `times` says; each time leaves a file `mark.N`.
     server  kill -9 of the temporary Prefect server        lost    the Prefect database is deleted
     damaged the Prefect database is overwritten            hang    the step never ends
     clock   the clock is set a year on, and back the next time
+    unreceipted, untold     kill -9 with the artefact in place and no receipt; with the receipt, and nobody told of it
 """
 
 import json
@@ -80,7 +81,7 @@ def _refuse(*arguments):
 def _install(faults):
     from pipeline import formats, session
 
-    make, write_atomic, filling = session._make, formats.write_atomic, []
+    make, write_atomic, filling, ending = session._make, formats.write_atomic, [], {}
 
     def faulty_make(opened, step):
         filling.clear()
@@ -88,6 +89,8 @@ def _install(faults):
             if _strikes(fault, opened.id, step.name):
                 if fault["what"] == "full":
                     filling.append(opened.folder / step.makes[-1])
+                elif fault["what"] in ("unreceipted", "untold"):
+                    ending[opened.folder / "receipts" / f"{step.name}.json"] = fault["what"]
                 elif fault["what"] == "memory":
                     step = replace(step, make=_refuse)
                 else:
@@ -98,7 +101,11 @@ def _install(faults):
         if path in filling:
             path.with_name(f"{path.name}.1234abcd.part").write_bytes(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
+        if ending.get(path) == "unreceipted":
+            os.kill(os.getpid(), signal.SIGKILL)
         write_atomic(path, content)
+        if ending.get(path) == "untold":
+            os.kill(os.getpid(), signal.SIGKILL)
 
     session._make, formats.write_atomic = faulty_make, faulty_write
 
