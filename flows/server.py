@@ -219,14 +219,15 @@ def _is_whole(database: Path) -> bool:
 
 
 def sweep_runs() -> int:
-    """Mark as crashed every running flow run whose process on this machine is gone. Returns how many."""
+    """Mark as crashed every flow run, running or about to, whose process on this machine is gone. Returns how many."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.states import Crashed
 
-    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    open_types = [StateType.PENDING, StateType.RUNNING]
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=open_types)))
     swept_runs = 0
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=running, sort=FlowRunSort.START_TIME_ASC, limit=MOST):

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pipeline.night import Job, build_report
 from pipeline.records import AttuneError
 from pipeline.session import open_session
 from pipeline.settings import load_tables
-from pipeline.steps import STEPS
+from pipeline.steps import BY_NAME, STEPS
 from pipeline.store import open_store
 from tests.e2e.harness import write_dialogue
 
@@ -270,7 +271,7 @@ def test_a_step_with_models_takes_one_of_the_machines_places(prefect_server, tmp
 def test_runs_of_a_process_that_is_gone_are_swept(prefect_server, tmp_path):
     from prefect import flow, tags
     from prefect.client.orchestration import get_client
-    from prefect.states import Running
+    from prefect.states import Pending, Running
 
     @flow
     def left():
@@ -278,12 +279,61 @@ def test_runs_of_a_process_that_is_gone_are_swept(prefect_server, tmp_path):
 
     with get_client(sync_client=True) as client:
         gone = f"{server.TAG}:{2**22 + 1}@{server.socket.gethostname()}"
+        elsewhere = f"{server.TAG}:{2**22 + 1}@another-machine"
         with tags():
-            dead = client.create_flow_run(left, state=Running(), tags=[gone])
-            alive = client.create_flow_run(left, state=Running(), tags=[server.own_tag()])
+            dead = [client.create_flow_run(left, state=state, tags=[gone]) for state in (Running(), Pending())]
+            alive = [client.create_flow_run(left, state=Running(), tags=[tag]) for tag in (server.own_tag(), elsewhere)]
+            waiting = client.create_flow_run(left, state=Pending())
         server.sweep_runs()
-        assert client.read_flow_run(dead.id).state.is_crashed()
-        assert client.read_flow_run(alive.id).state.is_running()
+        assert all(client.read_flow_run(run.id).state.is_crashed() for run in dead)
+        assert all(client.read_flow_run(run.id).state.is_running() for run in alive)
+        assert client.read_flow_run(waiting.id).state.is_pending(), "a run of nobody's yet"
+
+
+def test_steps_with_models_wait_for_each_other_where_the_server_limits_them(prefect_server, tmp_path, monkeypatch):
+    """As two machines do: each has its own place for models, and the clinic's server counts over both."""
+    from prefect.client.orchestration import get_client
+
+    from flows import session as flow
+
+    began, most, now, counting = [], [], [], threading.Lock()
+
+    def slow(session, step, *more, **others):
+        with counting:
+            began.append(step.name)
+            now.append(step.name)
+            most.append(len(now))
+        time.sleep(1.0)
+        with counting:
+            now.remove(step.name)
+        return "made"
+
+    monkeypatch.setattr(flow, "run_one", slow)
+    monkeypatch.setenv("ATTUNE_MARKERS_EMBEDDER", "minilm")
+    sessions = [opened(prefect_server, tmp_path, f"{n}.json", repeat=20 + n).id for n in range(3)]
+
+    def run_all():
+        for noted in (began, most):
+            noted.clear()
+
+        def work(session):
+            flow._task_for(context.session(session), BY_NAME["markers"])(session, "markers", return_state=True)
+
+        workers = [threading.Thread(target=work, args=(session,)) for session in sessions]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(120)
+        assert began == ["markers"] * 3
+        return max(most)
+
+    with get_client(sync_client=True) as client:
+        client.create_concurrency_limit(tag=flow.MODELS, concurrency_limit=1)
+        try:
+            assert run_all() == 1
+        finally:
+            client.delete_concurrency_limit_by_tag(tag=flow.MODELS)
+    assert run_all() > 1, "nothing but the server keeps them apart here"
 
 
 def test_nothing_that_names_a_client_reaches_the_database(tmp_path):

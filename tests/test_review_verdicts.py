@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from pipeline.records import Moment
+from pipeline.records import AttuneError, Moment
 from pipeline.review import verdict_store
 from pipeline.review.verdict_files import write_csv, write_jsonl
 from pipeline.review.verdicts import Verdict, Withdrawal, attach, current_verdicts, last_standing, same_place
@@ -127,6 +127,26 @@ def test_the_database_itself_refuses_to_forget(tmp_path, change):
             connection.execute(change)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert len(verdict_store.load_events(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut off", "torn in the middle"])
+def test_a_damaged_database_is_said_so_and_never_written_over(tmp_path, damage):
+    path = tmp_path / verdict_store.FILE
+    for k in range(400):  # several pages of 4096 bytes
+        verdict_store.append(tmp_path, verdict(at=100.0 * k))
+    whole = path.read_bytes()
+    content = {
+        "overwritten": b"not a database at all" * 999,
+        "cut off": whole[: len(whole) // 2],
+        "torn in the middle": whole[:8192] + b"\xff" * (len(whole) - 12288) + whole[-4096:],
+    }[damage]
+    path.write_bytes(content)
+    for use in (verdict_store.load_events, lambda store: verdict_store.append(store, verdict())):
+        with pytest.raises(AttuneError) as caught:
+            use(tmp_path)
+        assert caught.value.code == "verdicts-damaged"
+        assert "backup" in caught.value.mend
+    assert path.read_bytes() == content
 
 
 def test_a_verdict_is_on_the_disk_when_it_is_answered(tmp_path):

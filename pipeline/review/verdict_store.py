@@ -49,6 +49,14 @@ def _opened(store: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.OperationalError as error:
         raise _unopened() from error
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise AttuneError(
+            f"the verdicts cannot be read: {FILE} in the store is damaged; nothing was written over it",
+            mend=f"put {FILE} back from a backup; what can still be read: sqlite3 {FILE} .recover",
+            code="verdicts-damaged",
+        ) from error
     finally:
         connection.close()
 
@@ -64,7 +72,7 @@ def _unopened() -> AttuneError:
 def append(store: Path, event: Verdict | Withdrawal) -> None:
     """Add one row; it is on the disk when this returns.
 
-    raises   AttuneError (code "verdicts-unwritable")
+    raises   AttuneError: "verdicts-unwritable", "verdicts-damaged"
     """
     kind = "verdict" if isinstance(event, Verdict) else "withdrawal"
     row = (event.id, event.session, kind, msgspec.json.encode(event).decode())
@@ -73,7 +81,10 @@ def append(store: Path, event: Verdict | Withdrawal) -> None:
 
 
 def load_events(store: Path, session: str | None = None) -> list[Verdict | Withdrawal]:
-    """Every row, or those of one session, in the order they were added; none where nobody has judged yet."""
+    """Every row, or those of one session, in the order they were added; none where nobody has judged yet.
+
+    raises   AttuneError: "verdicts-unwritable", "verdicts-damaged"
+    """
     if not (store / FILE).is_file():
         return []
     query = "SELECT kind, body FROM events" + (" WHERE session = ?" if session else "") + " ORDER BY seq"
