@@ -114,8 +114,13 @@ def test_a_word_put_right_taken_out_split_and_added(store, session):
         eaf.add_annotation(tier, at[7][1] + 5, at[8][0] - 5, "really")
 
     found = changed(store, edit)
-    said = {(c.start, c.end): c.text for c in found.corrections}
+    said = {(c.start, c.end): c.text for c in found.corrections if c.kind == "words"}
     assert {c.of for c in found.corrections} == {"client"}
+    made = {(round(1000 * w.start), round(1000 * w.end)): w.text for t in made_of(session, found) for w in t.words}
+    middle = (at[5][0] + at[5][1]) // 2
+    assert [made[place] for place in ((at[5][0], middle), (middle, at[5][1]))] == ["a", "lot"]
+    assert made[at[7][1] + 5, at[8][0] - 5] == "really"
+    assert made[at[7][:2]] == at[7][2]
     assert said == {
         (at[1][0] / 1000, at[1][1] / 1000): "right",
         (at[3][0] / 1000, at[3][1] / 1000): "",
@@ -160,21 +165,75 @@ def test_a_word_that_lies_elsewhere_is_said_there(store, session):
     assert found.left == ()
 
 
-def test_words_where_nobody_speaks_and_words_that_changed_places_are_named_and_left(store):
+def words_made(session, found, role):
+    return [
+        (round(1000 * w.start), round(1000 * w.end), w.text)
+        for t in made_of(session, found)
+        for w in t.words
+        if t.role == role
+    ]
+
+
+def test_words_put_where_nobody_speaks_are_said_there(store, session):
     def edit(eaf):
-        late = labels(eaf, "therapist words")[-1][1] + 60_000
-        eaf.add_annotation("therapist words", late, late + 500, "alone")
-        turn = next(row for row in labels(eaf, "client turns") if len(row[2].split()) > 5)
-        first, second = [row for row in labels(eaf, "client words") if row[0] >= turn[0]][1:3]
-        for row in (first, second):
-            eaf.remove_annotation("client words", (row[0] + row[1]) // 2)
-        eaf.add_annotation("client words", first[0], second[1], f"{second[2]} {first[2]}")
+        edit.late = labels(eaf, "therapist words")[-1][1] + 60_000
+        eaf.add_annotation("therapist words", edit.late, edit.late + 500, "alone")
+        eaf.add_annotation("client turns", edit.late + 1000, edit.late + 3000, "and so on")
 
     found = changed(store, edit)
-    assert [line.split(": ")[1] for line in found.left] == [
-        "words were put where this person says nothing",
-    ]
-    assert [(c.kind, len(c.text.split())) for c in found.corrections] == [("words", 2)]
+    assert found.left == ()
+    assert words_made(session, found, "therapist")[-1] == (edit.late, edit.late + 500, "alone")
+    late = words_made(session, found, "client")[-3:]
+    assert [text for *_, text in late] == ["and", "so", "on"]
+    assert (late[0][0], late[-1][1]) == (edit.late + 1000, edit.late + 3000)
+    assert max(made_of(session, found), key=lambda t: t.start).text == "and so on"
+    take_up(session, store, found)
+    assert find_changes(session, session.folder / "exports" / "session.eaf", "", "supervisor").none
+
+
+def test_words_of_somebody_who_says_nothing_are_named_and_left(store, session):
+    def edit(eaf):
+        eaf.add_tier("other turns")
+        eaf.add_tier("other words")
+        eaf.add_annotation("other words", 1000, 1500, "hello")
+
+    with pytest.raises(AttuneError, match="other turns"):
+        changed(store, edit)
+    base = {"client words": (), "client turns": ()}
+    corrections, left = find_corrections(base, {**base, "client words": (Label(1000, 1500, "hello"),)})
+    assert corrections == []
+    assert left == ["0:01 client: 'hello' was put in, and no word of this person is left alone"]
+
+
+def test_words_cut_into_another_number_lie_where_they_were_put(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+    at = [(round(1000 * w.start), round(1000 * w.end), w.text) for w in turn.words]
+
+    def edit(eaf):
+        for row in at[1:4]:
+            eaf.remove_annotation("client words", (row[0] + row[1]) // 2)
+        edit.now = [(at[1][0] + 20, at[2][0] + 40, "all"), (at[2][0] + 40, at[3][1] - 15, "another")]
+        for row in edit.now:
+            eaf.add_annotation("client words", *row)
+
+    found = changed(store, edit)
+    assert found.left == ()
+    made = words_made(session, found, "client")
+    assert [row for row in made if row in (*at, *edit.now)] == [at[0], *edit.now, *at[4:]]
+    take_up(session, store, found)
+    assert find_changes(session, session.folder / "exports" / "session.eaf", "", "supervisor").none
+
+
+def test_words_that_changed_places_lie_where_they_were_put():
+    row = tuple(Label(1000 * k, 1000 * k + 900, text) for k, text in enumerate("abcd"))
+    base = {"client words": row, "client turns": (Label(0, row[-1].end_ms, "a b c d"),)}
+    put = (row[0], Label(1000, 1500, "c"), Label(1600, 2900, "b"), row[3])
+    corrections, left = find_corrections(base, {**base, "client words": put})
+    spoken = tuple(Word(k, k + 0.9, text, 1.0, "A") for k, text in enumerate("abcd"))
+    made = apply_corrections([Turn(0.0, 3.9, "A", "client", spoken)], corrections)
+    words = [(round(1000 * w.start), round(1000 * w.end), w.text) for turn in made for w in turn.words]
+    assert words == [(label.start_ms, label.end_ms, label.text) for label in put]
+    assert left == []
 
 
 def test_a_turn_cut_in_two_and_drawn_together(store, session):
@@ -229,17 +288,46 @@ def test_an_edge_of_a_turn_is_that_of_its_word(store, session):
     assert "an edge of a turn beyond its first or last word" in found.left[0]
 
 
-def test_a_turn_reworded_and_cut_at_once_keeps_the_words_and_says_so(store, session):
+def test_a_turn_reworded_and_cut_at_once(store, session):
     turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+    texts = [w.text for w in turn.words]
+    first, second = ["Well", "then", *texts[1:4]], [*texts[5:], "indeed"]
 
     def edit(eaf):
         old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
-        middle, texts = (old[0] + old[1]) // 2, old[2].split()
-        replace_label(eaf, "client turns", old, (old[0], middle, "Well"), (middle, old[1], " ".join(texts[1:])))
+        middle = (old[0] + old[1]) // 2
+        replace_label(
+            eaf, "client turns", old, (old[0], middle, " ".join(first)), (middle, old[1] + 30, " ".join(second))
+        )
 
     found = changed(store, edit)
-    assert [(c.kind, c.text) for c in found.corrections] == [("words", "Well")]
-    assert "where turns begin" in found.left[0]
+    assert found.left == ()
+    inside = [t for t in made_of(session, found) if turn.start <= t.start < turn.end and t.role == "client"]
+    assert [t.text for t in inside] == [" ".join(first), " ".join(second)]
+    assert inside[-1].end == pytest.approx(turn.end + 0.03, abs=0.001)
+    assert set(turn.words[6:-1]) <= set(inside[1].words)  # those left alone lie where they lay
+
+
+def test_turns_whose_words_were_edited_too_are_cut_where_the_words_lie(store, session):
+    turn = next(t for t in session.load(TURNS) if t.role == "client" and len(t.words) > 8)
+    texts = [w.text for w in turn.words]
+
+    def edit(eaf):
+        old = next(row for row in labels(eaf, "client turns") if row[0] == round(turn.start * 1000))
+        word = labels(eaf, "client words")[0]
+        assert word[0] == old[0]
+        replace_label(eaf, "client words", word, (*word[:2], "Well"))
+        middle = round(1000 * turn.words[4].start)
+        parts = ["Well", *texts[1:4]], texts[4:]
+        replace_label(
+            eaf, "client turns", old, (old[0], middle, " ".join(parts[0])), (middle, old[1], " ".join(parts[1]))
+        )
+
+    found = changed(store, edit)
+    assert found.left == ()
+    assert [c.kind for c in found.corrections] == ["words", "split"]
+    inside = [t.text for t in made_of(session, found) if turn.start <= t.start < turn.end and t.role == "client"]
+    assert inside == [" ".join(["Well", *texts[1:4]]), " ".join(texts[4:])]
 
 
 edges = st.lists(st.integers(1, 400), min_size=8, max_size=8)
@@ -264,6 +352,56 @@ def test_words_lie_where_they_were_put(first_ms, gaps_ms, lengths_ms):
     assert [(round(1000 * w.start), round(1000 * w.end), w.text) for w in words] == [
         (label.start_ms, label.end_ms, label.text) for label in put
     ]
+
+
+recut = st.lists(
+    st.tuples(st.sampled_from(["a", "bb", "ccc", "d e"]), st.integers(20, 500), st.integers(0, 300)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(recut, st.integers(0, 3), st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_words_cut_anew_are_said_as_they_were_put(put, first, count):
+    """Whatever stands in the place of some of a person's words, the corrections put it just there, or say that not."""
+    spoken = tuple(Word(k + 0.5, k + 0.9, text, 1.0, "A") for k, text in enumerate("abcdef"))
+    row = tuple(Label(1000 * k + 500, 1000 * k + 900, text) for k, text in enumerate("abcdef"))
+    now, at = [], row[first].start_ms - 50
+    for text, length, gap in put:
+        now.append(Label(at + gap, at + gap + length, text))
+        at += gap + length
+    kept = [label for label in row[first + count :] if label.start_ms >= at]
+    edited = (*row[:first], *now, *kept)
+    base = {"client words": row, "client turns": (Label(500, row[-1].end_ms, "a b c d e f"),)}
+    corrections, left = find_corrections(base, {**base, "client words": edited})
+    made = apply_corrections([Turn(0.5, spoken[-1].end, "A", "client", spoken)], corrections)
+    words = sorted((w for turn in made for w in turn.words), key=lambda w: w.start)
+    assert [w.text for w in words] == " ".join(label.text for label in edited).split()
+    if not left:
+        begins = {round(1000 * w.start) for w in words}
+        ends = {round(1000 * w.end) for w in words}
+        assert {label.start_ms for label in edited} <= begins
+        assert {label.end_ms for label in edited} <= ends
+
+
+pieces = st.lists(st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=5), min_size=1, max_size=3)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=12), pieces)
+@settings(max_examples=200, deadline=None)
+def test_a_line_written_anew_and_cut_makes_those_turns(old, new):
+    """No silence in it is long enough to end a turn, whatever words are taken out."""
+    spoken = tuple(Word(0.2 * k, 0.2 * k + 0.15, text, 1.0, "A") for k, text in enumerate(old))
+    row = tuple(Label(200 * k, 200 * k + 150, text) for k, text in enumerate(old))
+    end = row[-1].end_ms
+    base = {"client words": row, "client turns": (Label(0, end, " ".join(old)),)}
+    cuts = [end * k // len(new) for k in range(len(new) + 1)]
+    turns = tuple(Label(cuts[k], cuts[k + 1], " ".join(part)) for k, part in enumerate(new))
+    corrections, left = find_corrections(base, {**base, "client turns": turns})
+    made = apply_corrections([Turn(0.0, spoken[-1].end, "A", "client", spoken)], corrections)
+    assert left == []
+    assert [turn.text for turn in made] == [" ".join(part) for part in new]
 
 
 def test_a_turn_and_its_words_that_say_different_things_are_refused(store):
@@ -336,6 +474,49 @@ def test_what_depends_on_a_correction_is_made_again(tmp_path, capsys):
     assert len(decisions.load_decisions(opened.folder)[1]) == 1
 
 
+def test_what_was_edited_is_what_the_next_export_holds(tmp_path, capsys):
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "attune.toml").write_text('[markers]\nembedder = "none"\n')
+    settings = {"markers": {"embedder": "none"}}
+    opened = open_session(store, None, [write_dialogue(tmp_path / "a.json")], settings)
+    run_session(opened)
+
+    def export():
+        command = ["export", opened.id, "--store", str(store), "--to", "eaf", "--overwrite"]
+        assert main(command) == 0
+        return opened.folder / "exports" / "session.eaf"
+
+    path = export()
+    eaf = Eaf(str(path))
+    start, end, line = next(row for row in labels(eaf, "client turns") if len(row[2].split()) > 5)
+    texts = line.split()
+    parts = " ".join(["Well", *texts[1:3]]), " ".join([*texts[4:], "indeed"])
+    middle = (start + end) // 2
+    replace_label(eaf, "client turns", (start, end), (start, middle, parts[0]), (middle, end, parts[1]))
+    first, second, third = [
+        row
+        for turn in labels(eaf, "therapist turns")[1:]
+        for row in labels(eaf, "therapist words")
+        if turn[0] <= row[0] < turn[1] and len(turn[2].split()) > 5
+    ][:3]
+    for row in (second, third):
+        eaf.remove_annotation("therapist words", (row[0] + row[1]) // 2)
+    now = [
+        (second[0] + 30, second[1] + 10, "one"),
+        (second[1] + 10, third[0] + 20, "two"),
+        (third[0] + 25, third[1], "3"),
+    ]
+    for row in now:
+        eaf.add_annotation("therapist words", *row)
+    eaf.to_file(str(path))
+    assert main(["import", opened.id, str(path), "--store", str(store)]) == 0
+    assert "not taken up" not in capsys.readouterr().err
+    again = Eaf(str(export()))
+    assert {row[2] for row in labels(again, "client turns")} >= set(parts)
+    assert [row for row in labels(again, "therapist words") if first[0] <= row[0] < third[1]] == [first, *now]
+
+
 # --- candidates and verdicts ----------------------------------------------------------------------------------------
 
 
@@ -379,6 +560,31 @@ def test_verdicts_are_given_once_and_stand(store, session):
     assert (missed.subject, missed.answer, flag.subject) == ("missed", "unsure", "flag")
     assert (flag.kind, flag.significance, flag.repair, flag.resolution, flag.rater) == ("mixed", 4, "attempt", 2, "mh")
     assert find_changes(session, path, "mh", "supervisor").none
+
+
+def test_verdicts_on_a_tier_below_the_candidates_are_about_them(store):
+    """As ELAN makes a tier that depends on another: its labels have no time of their own."""
+
+    def edit(eaf):
+        start, end, _ = edit.row = labels(eaf, "possible confrontation")[0]
+        eaf.constraints["Symbolic_Association"] = "one label for each of the tier above"
+        eaf.add_linguistic_type("remark", constraints="Symbolic_Association", timealignable=False)
+        eaf.add_tier("verdicts mh", ling="remark", parent="possible confrontation")
+        eaf.add_ref_annotation("verdicts mh", "possible confrontation", (start + end) // 2, "agree; significance 3")
+
+    ((verdict, _),) = changed(store, edit, "mh").judged.verdicts
+    assert (verdict.subject, verdict.significance) == ("flag", 3)
+    assert (verdict.start, verdict.end) == (edit.row[0] / 1000, edit.row[1] / 1000)
+
+
+def test_a_tier_of_points_is_named(store, session):
+    path = exported(store, "textgrid")
+    grid = parselmouth.read(str(path))
+    call(grid, "Insert point tier", 1, "verdicts mh")
+    call(grid, "Insert point", 1, 3.0, "agree")
+    call(grid, "Save as text file", str(path))
+    with pytest.raises(AttuneError, match="'verdicts mh' is a tier of points"):
+        find_changes(session, path, "mh", "supervisor")
 
 
 def give(store, session, text, start, end, note=""):
@@ -465,7 +671,8 @@ def test_a_repair_attempt_taken_away_is_said_in_the_verdict_on_its_moment(store,
 
     found = changed(store, edit, "mh")
     assert found.none
-    assert "judge the moment too" in found.left[0]
+    assert "taken away" in found.left[0]
+    assert "judge the moment too, as with 'agree; no repair' over it on the tier 'verdicts mh'" in found.left[0]
 
     def judged_too(eaf, text="agree; significance 4"):
         edit(eaf)

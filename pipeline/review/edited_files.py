@@ -11,6 +11,7 @@ from pipeline.exports.tiers import BLIND, STAMP, STAMP_TIER, Label
 from pipeline.records import AttuneError
 
 SUFFIXES = (".eaf", ".textgrid")  # in small letters
+EAF_LABELS = ("ALIGNABLE_ANNOTATION", "REF_ANNOTATION")
 Tiers = Mapping[str, tuple[Label, ...]]
 
 
@@ -72,14 +73,29 @@ def _read_eaf(path: Path) -> list[tuple[str, list[Label]]]:
     if root.tag != "ANNOTATION_DOCUMENT":
         raise _unreadable("it is no ELAN document")
     slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
+    rows = {row.get("ANNOTATION_ID"): row for kind in EAF_LABELS for row in root.iter(kind)}
     return [
-        (tier.get("TIER_ID", ""), [_eaf_label(tier, row, slots) for row in tier.iter("ALIGNABLE_ANNOTATION")])
+        (
+            tier.get("TIER_ID", ""),
+            [_eaf_label(tier, row, slots, rows) for kind in EAF_LABELS for row in tier.iter(kind)],
+        )
         for tier in root.iter("TIER")
     ]
 
 
-def _eaf_label(tier: ElementTree.Element, row: ElementTree.Element, slots: Mapping[str | None, str | None]) -> Label:
-    start, end = (slots.get(row.get(name)) for name in ("TIME_SLOT_REF1", "TIME_SLOT_REF2"))
+def _eaf_label(
+    tier: ElementTree.Element,
+    row: ElementTree.Element,
+    slots: Mapping[str | None, str | None],
+    rows: Mapping[str | None, ElementTree.Element],
+) -> Label:
+    """A label; one on a tier below another has no time of its own but that of the label it belongs to."""
+    timed, above = row, set()
+    while timed is not None and timed.tag == "REF_ANNOTATION" and timed.get("ANNOTATION_ID") not in above:
+        above.add(timed.get("ANNOTATION_ID"))
+        timed = rows.get(timed.get("ANNOTATION_REF"))
+    names = ("TIME_SLOT_REF1", "TIME_SLOT_REF2")
+    start, end = (slots.get(timed.get(name)) for name in names) if timed is not None else (None, None)
     if not (start and end and start.isdigit() and end.isdigit()):
         raise _unreadable(f"a label on tier {tier.get('TIER_ID')!r} has no time")
     return Label(int(start), int(end), row.findtext("ANNOTATION_VALUE") or "")
@@ -105,7 +121,8 @@ def _praat_labels(grid: object, tier: int) -> list[Label]:
     from parselmouth.praat import call
 
     if not call(grid, "Is interval tier", tier):
-        return []
+        name = call(grid, "Get tier name", tier)
+        raise _unreadable(f"{name!r} is a tier of points, and a point has no beginning and end; draw intervals")
     labels = []
     for number in range(1, call(grid, "Get number of intervals", tier) + 1):
         text = call(grid, "Get label of interval", tier, number)

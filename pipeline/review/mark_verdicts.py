@@ -21,7 +21,7 @@ from pipeline.records import AttuneError, Findings, Moment
 from pipeline.review import media, verdict_store
 from pipeline.review.judging import Judgement, build_verdict
 from pipeline.review.mark_edits import Mark, MarkEdit
-from pipeline.review.verdict_text import FORM, read_verdict, say_verdict
+from pipeline.review.verdict_text import FORM, read_verdict, say_verdict, tier_name
 from pipeline.review.verdicts import (
     RaterRole,
     Verdict,
@@ -160,7 +160,10 @@ class _Judge:
                 continue
             at = short(own[0].start)
             if len(own) < len(moment.repairs):
-                found.left.append(f"{at}: one of several repair attempts; a verdict says only whether there was one")
+                found.left.append(
+                    f"{at}: the repair attempt taken away is one of several of its moment, and a verdict says only "
+                    "whether there was any"
+                )
             elif said := self._said_now(clip, found):
                 if said.repair and said not in self.standing:
                     continue  # the same file says it in words
@@ -168,11 +171,18 @@ class _Judge:
                 none = {"answer": said.answer, **_judged(said), "repair": "none", "strategies": (), "resolution": 0}
                 found.verdicts.append((replace(self._verdict(mark, none, clip), note=said.note), ""))
             else:
-                found.left.append(f"{at}: that there was no repair; judge the moment too, as 'agree; no repair'")
+                tier = tier_name(self.rater.name, self.rater.role)
+                found.left.append(
+                    f"{at}: the repair attempt taken away: the verdict on its moment would say so, and you have given "
+                    f"none; judge the moment too, as with 'agree; no repair' over it on the tier {tier!r}"
+                )
         linked = [repair for moment in self.moments for repair in moment.repairs]
         for mark in gone:
             if not any(same_place(repair, mark) for repair in linked):
-                found.left.append(f"{short(mark.start)}: that there was no repair; it belongs to no moment")
+                found.left.append(
+                    f"{short(mark.start)}: the repair attempt taken away belongs to no moment, and verdicts are about "
+                    "moments"
+                )
 
     def _said_now(self, clip: int, found: Judged) -> Verdict | None:
         """The person's verdict on a moment, with what the same file says of it."""

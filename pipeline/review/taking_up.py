@@ -28,7 +28,7 @@ from pipeline.review.transcript_edits import find_corrections
 from pipeline.review.verdict_text import TIER, tier_name
 from pipeline.review.verdicts import RaterRole
 from pipeline.session import Session
-from pipeline.speech.corrections import Correction
+from pipeline.speech.corrections import Correction, find_unmet
 from pipeline.steps import TURNS
 
 
@@ -115,14 +115,7 @@ def _check_tiers(base: Tiers, edited: Tiers, own: str) -> None:
 def _new_corrections(session: Session, found: Sequence[Correction]) -> tuple[list[Correction], list[str]]:
     """(those that are not made yet, in words those that meet nothing any more)."""
     turns: list[Turn] = session.load(TURNS)
-    middles = [(word.start + word.end) / 2 for turn in turns for word in turn.words]
     known = decisions.load_decisions(session.folder)[1]
-    new, unmet = [], []
-    for correction in found:
-        if correction in known:
-            continue
-        if any(correction.start <= middle < correction.end for middle in middles):
-            new.append(correction)
-        else:
-            unmet.append(f"{short(correction.start)}: no word lies there any more")
-    return new, unmet
+    new = [correction for correction in found if correction not in known]
+    unmet = find_unmet(turns, new)
+    return [c for c in new if c not in unmet], [f"{short(c.start)}: no word lies there any more" for c in unmet]

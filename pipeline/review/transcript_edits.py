@@ -1,16 +1,17 @@
 """What a person changed on the tiers of turns and words, as corrections.
 
 Words are compared word by word, so that those left alone keep their times. A whole turn given to the other person is
-one correction; a changed line of a turn is as many as there are changed stretches in it. A turn cut in two or drawn
-together is a split or a join, an edge drawn elsewhere is the time of its first or last word. What a correction cannot
-say, such as two words that changed places, is named and left.
+one correction; a changed line of a turn is as many as there are changed stretches in it. Words that were put in, or cut
+into others, are said where they were put. A turn cut in two or drawn together is a split or a join, an edge drawn
+elsewhere is the time of its first or last word. What a correction cannot say, such as two words that changed places, is
+named and left.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
 
@@ -18,24 +19,10 @@ from pipeline.exports.clock import short
 from pipeline.exports.tiers import Label
 from pipeline.records import AttuneError, Role
 from pipeline.review.edited_files import Tiers
+from pipeline.review.word_places import Found, correction, counts, inside, runs, said, spread
 from pipeline.speech.corrections import ROLES, Correction
 
 MOVED_SHARE = 0.5  # of a turn's time that it must share with itself on the other person's tier
-NEAR_MS = 2000  # a word that was added belongs to the nearest one of the same person within this time
-
-
-@dataclass
-class _Found:
-    """`moved` are said last, once every word is what and whose it should be: base label -> where it lies, and whose."""
-
-    corrections: list[Correction] = field(default_factory=list)
-    edges: list[tuple[Label, str, Role]] = field(default_factory=list)
-    moved: dict[Label, tuple[int, int, Role]] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
-
-    def move(self, label: Label, start_ms: int, end_ms: int, role: Role) -> None:
-        if (start_ms, end_ms) != (label.start_ms, label.end_ms):
-            self.moved[label] = (start_ms, end_ms, role)
 
 
 @dataclass(frozen=True)
@@ -56,12 +43,16 @@ class _Changed:
     after: tuple[Label, ...]
 
     @property
+    def all(self) -> tuple[Label, ...]:
+        return (*self.before, *self.after)
+
+    @property
     def start_ms(self) -> int:
-        return min(label.start_ms for label in (*self.before, *self.after))
+        return min(label.start_ms for label in self.all)
 
     @property
     def end_ms(self) -> int:
-        return max(label.end_ms for label in (*self.before, *self.after))
+        return max(label.end_ms for label in self.all)
 
 
 def find_corrections(base: Tiers, edited: Tiers) -> tuple[list[Correction], list[str]]:
@@ -70,25 +61,27 @@ def find_corrections(base: Tiers, edited: Tiers) -> tuple[list[Correction], list
     base, edited  tiers as exported, and as they came back; one that is missing in `edited` counts as not changed
     raises        AttuneError where a turn and its words were both changed and do not say the same
     """
-    found = _Found()
+    found = Found()
     turns, words = _Pair(base, edited, "turns"), _Pair(base, edited, "words")
-    with_turn = [m for m in words.moved if any(m.role == t.role and _inside(m.before, t.before) for t in turns.moved)]
+    with_turn = [m for m in words.moved if any(m.role == t.role and _within(m.before, t.before) for t in turns.moved)]
     moved_words = [moved for moved in words.moved if moved not in with_turn]
     found.corrections += [_given(moved) for moved in (*turns.moved, *moved_words)]
     for role in ROLES:
+        changes = turns.changes(role)
         _word_changes(words, role, found)
-        for change in turns.changes(role):
+        for change in changes:
             _line_change(change, words, role, found)
+        _add_words(words, changes, role, found)
     for moved in turns.moved:
-        spoken = [label for label in words.before(moved.of) if _inside(label, moved.before)]
+        spoken = [label for label in words.before(moved.of) if _within(label, moved.before)]
         if moved.after.text != moved.before.text:
-            found.corrections += _reworded(spoken, moved.after.text, moved.role)
+            spoken = _reword_line(spoken, moved.after.text, moved.role, found)
         _edge_changes(moved.before, moved.after, spoken, moved.role, found)
     for moved in words.moved:
         if moved.after.text != moved.before.text:
-            found.corrections.append(_correction([moved.before], moved.after.text, moved.role))
+            found.corrections.append(correction([moved.before], moved.after.text, moved.role))
         found.move(moved.before, moved.after.start_ms, moved.after.end_ms, moved.role)
-    return [*found.corrections, *_timed(found), *_cut(found)], found.left
+    return found.all(), found.left
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,8 @@ class _Pair:
         """What is not the same on the person's own tier, apart from what came from or went to another."""
         gone = [moved.before for moved in self.moved if moved.of == role]
         come = [moved.after for moved in self.moved if moved.role == role]
-        return list(_find_changed(_without(self.before(role), gone), _without(self.after(role), come)))
+        before, after = _without(self.before(role), gone), _without(self.after(role), come)
+        return list(_find_changed(before, after, apart=self.sort == "words"))
 
 
 def _find_moved(pair: _Pair) -> Iterator[_Moved]:
@@ -138,18 +132,24 @@ def _without(labels: Sequence[Label], others: Iterable[Label]) -> list[Label]:
     return [label for label in labels if label not in known]
 
 
-def _inside(label: Label, stretch: Label | _Changed) -> bool:
-    return stretch.start_ms <= (label.start_ms + label.end_ms) / 2 < stretch.end_ms
+def _within(label: Label, stretch: Label | _Changed) -> bool:
+    return inside(label, stretch.start_ms, stretch.end_ms)
 
 
-def _find_changed(before: Sequence[Label], after: Sequence[Label]) -> Iterator[_Changed]:
+def _find_changed(before: Sequence[Label], after: Sequence[Label], *, apart: bool) -> Iterator[_Changed]:
     """The labels that are not on both sides: one with the same text in the same place among those left alone was put
-    elsewhere; of the others, those that meet in time belong together."""
+    elsewhere; of the others, those that meet in time belong together.
+
+    apart   whether one that was put elsewhere stands for itself even where it meets others that were changed, as words
+            do; a turn there is a part of what was changed
+    """
     gone, come = _without(before, after), _without(after, before)
     for old, new in _put_elsewhere(gone, come, sorted(label.start_ms for label in set(before) & set(after))):
-        gone.remove(old)
-        come.remove(new)
-        yield _Changed((old,), (new,))
+        pair = _Changed((old,), (new,))
+        if apart or not any(_meet(pair, other) for other in (*gone, *come) if other not in pair.all):
+            gone.remove(old)
+            come.remove(new)
+            yield pair
     loose = [(label, True) for label in gone] + [(label, False) for label in come]
     group: list[tuple[Label, bool]] = []
     for label, was in sorted(loose, key=lambda pair: (pair[0].start_ms, pair[0].end_ms)):
@@ -159,6 +159,10 @@ def _find_changed(before: Sequence[Label], after: Sequence[Label]) -> Iterator[_
         group.append((label, was))
     if group:
         yield _group(group)
+
+
+def _meet(change: _Changed, label: Label) -> bool:
+    return change.start_ms < label.end_ms and label.start_ms < change.end_ms
 
 
 def _put_elsewhere(gone: Sequence[Label], come: Sequence[Label], alone_ms: Sequence[int]) -> list[tuple[Label, Label]]:
@@ -184,82 +188,97 @@ def _given(moved: _Moved) -> Correction:
     return Correction(moved.before.start_ms / 1000, moved.before.end_ms / 1000, "role", role=moved.role, of=moved.of)
 
 
-def _said(labels: Iterable[Label]) -> str:
-    return " ".join(label.text for label in labels)
-
-
-def _word_changes(words: _Pair, role: Role, found: _Found) -> None:
-    kept = set(words.after(role))
-    spoken = [label for label in words.before(role) if label in kept]
-    beside: dict[Label, list[_Changed]] = {}
+def _word_changes(words: _Pair, role: Role, found: Found) -> None:
     for change in words.changes(role):
-        near = min(spoken, key=lambda label: _away_ms(label, change), default=None)
-        if change.before:
-            _words_changed(change, role, found)
-        elif near is None or _away_ms(near, change) > NEAR_MS:
-            at = short(change.start_ms / 1000)
-            found.left.append(f"{at} {role}: words were put where this person says nothing")
+        if not change.before:
+            found.added.setdefault(role, []).extend(change.after)
+        elif not change.after:
+            found.corrections.append(correction(change.before, "", role))
+        elif len(change.before) != len(change.after):
+            found.recut(change.before, change.after, role)
         else:
-            beside.setdefault(near, []).append(change)
-    for near, added in beside.items():
-        before = [_said(change.after) for change in added if change.start_ms < near.start_ms]
-        after = [_said(change.after) for change in added if change.start_ms >= near.start_ms]
-        found.corrections.append(_correction([near], " ".join([*before, near.text, *after]), role))
+            for before, after in zip(change.before, change.after, strict=True):
+                _word_change(before, after, role, found)
 
 
-def _words_changed(change: _Changed, role: Role, found: _Found) -> None:
-    """One by one where there are as many as before, or else the whole stretch of them."""
-    if len(change.before) == len(change.after):
-        for before, after in zip(change.before, change.after, strict=True):
-            if before.text != after.text:
-                found.corrections.append(_correction([before], after.text, role))
-            found.move(before, after.start_ms, after.end_ms, role)
-        return
-    if _said(change.before) != _said(change.after):
-        found.corrections.append(_correction(change.before, _said(change.after), role))
-    if len(change.before) == 1 and change.after:
-        found.move(change.before[0], change.after[0].start_ms, change.after[-1].end_ms, role)
-    elif change.after:
-        edges = [(labels[0].start_ms, labels[-1].end_ms) for labels in (change.before, change.after)]
-        if edges[0] != edges[1] or _said(change.before) == _said(change.after):
-            found.left.append(f"{short(change.start_ms / 1000)} {role}: where each of several words lies now")
+def _word_change(before: Label, after: Label, role: Role, found: Found) -> None:
+    if before.text != after.text:
+        found.corrections.append(correction([before], after.text, role))
+    found.move(before, after.start_ms, after.end_ms, role)
 
 
-def _away_ms(label: Label, change: _Changed) -> int:
-    return max(label.start_ms - change.end_ms, change.start_ms - label.end_ms, 0)
+def _add_words(words: _Pair, changes: Sequence[_Changed], role: Role, found: Found) -> None:
+    """Words that were put in: said with one that was left alone, and then each where it lies."""
+    kept = set(words.after(role))
+    alone = [w for w in words.before(role) if w in kept and not any(_within(w, change) for change in changes)]
+    beside: dict[Label, list[Label]] = {}
+    for label in found.added.get(role, ()):
+        near = min(alone, key=lambda word: _away_ms(word, label), default=None)
+        if near is None:
+            found.leave(label.start_ms, role, f"{label.text!r} was put in, and no word of this person is left alone")
+        else:
+            beside.setdefault(near, []).append(label)
+    for near, labels in beside.items():
+        found.recut([near], sorted([near, *labels], key=lambda label: label.start_ms), role)
 
 
-def _line_change(change: _Changed, words: _Pair, role: Role, found: _Found) -> None:
-    text, at = _said(change.after), short(change.start_ms / 1000)
-    spoken = [label for label in words.before(role) if any(_inside(label, turn) for turn in change.before)]
+def _away_ms(label: Label, other: Label) -> int:
+    return max(label.start_ms - other.end_ms, other.start_ms - label.end_ms, 0)
+
+
+def _line_change(change: _Changed, words: _Pair, role: Role, found: Found) -> None:
+    text = said(change.after)
+    spoken = [label for label in words.before(role) if any(_within(label, turn) for turn in change.before)]
+    now = [label for label in words.after(role) if _within(label, change)]
+    were_edited = any(_within(label, change) for word in words.changes(role) for label in word.all)
+    if were_edited and said(change.before) != text and said(now) != text:
+        raise AttuneError(
+            f"the {role}'s turn at {short(change.start_ms / 1000)} and its words were both changed, and do not say "
+            "the same",
+            mend="change the turn or its words, and leave the other as it was exported",
+            code="edits-disagree",
+        )
     if not spoken:
-        found.left.append(f"{at} {role}: a turn was put where this person says nothing")
+        _turn_added(change, now, role, found)
         return
-    if _said(change.before) == text:
-        _cut_changes(change, spoken, role, found)
-    elif len(change.before) != len(change.after) and change.after:
-        found.left.append(f"{at} {role}: where turns begin, for their words were changed too")
-    if any(_inside(label, change) for word in words.changes(role) for label in (*word.before, *word.after)):
-        now = [label for label in words.after(role) if _inside(label, change)]
-        if _said(change.before) != text and _said(now) != text:
-            raise AttuneError(
-                f"the {role}'s turn at {at} and its words were both changed, and do not say the same",
-                mend="change the turn or its words, and leave the other as it was exported",
-                code="edits-disagree",
-            )
+    if were_edited:
+        lies = now
+        spoken = [label for label in spoken if label in now]
+    elif said(change.before) != text:
+        lies = spoken = _reword_line(spoken, text, role, found)
     else:
-        found.corrections += _reworded(spoken, text, role)
-    if len(change.before) == len(change.after):
-        for before, after in zip(change.before, change.after, strict=True):
-            own = [label for label in spoken if _inside(label, before)]
-            _edge_changes(before, after, own, role, found)
+        lies = spoken
+    _cut_changes(change, lies, role, found, in_the_end=were_edited)
+    if len(change.before) != len(change.after):
+        if change.after:
+            _edge_changes(_whole(change.before), _whole(change.after), spoken, role, found)
+        return
+    own = (
+        [[w for w in spoken if _within(w, turn)] for turn in change.before] if were_edited else runs(change.after, lies)
+    )
+    for before, after, run in zip(change.before, change.after, own, strict=True):
+        _edge_changes(before, after, run, role, found)
 
 
-def _edge_changes(before: Label, after: Label, spoken: Sequence[Label], role: Role, found: _Found) -> None:
+def _whole(labels: Sequence[Label]) -> Label:
+    return Label(labels[0].start_ms, max(label.end_ms for label in labels), said(labels))
+
+
+def _turn_added(change: _Changed, now: Sequence[Label], role: Role, found: Found) -> None:
+    """A turn where this person said nothing: words that nobody had put on the tier of words share its time."""
+    for turn in change.after:
+        laid = [label for label in now if _within(label, turn)]
+        if not now:
+            laid = spread([turn], turn.text)
+            found.added.setdefault(role, []).extend(laid)
+        found.edges += [(label, True, "split", role) for label in laid[:1]]
+
+
+def _edge_changes(before: Label, after: Label, spoken: Sequence[Label], role: Role, found: Found) -> None:
     """The edges of a turn are those of its first and its last word; where these were moved themselves, they count."""
     if (before.start_ms, before.end_ms) == (after.start_ms, after.end_ms) or not spoken:
         return
-    if spoken[0] in found.moved or spoken[-1] in found.moved:
+    if (role, spoken[0]) in found.moved or (role, spoken[-1]) in found.moved:
         return
     begins = after.start_ms if after.start_ms != before.start_ms else spoken[0].start_ms
     ends = after.end_ms if after.end_ms != before.end_ms else spoken[-1].end_ms
@@ -269,57 +288,44 @@ def _edge_changes(before: Label, after: Label, spoken: Sequence[Label], role: Ro
         found.move(spoken[0], begins, spoken[0].end_ms, role)
         found.move(spoken[-1], spoken[-1].start_ms, ends, role)
     else:
-        found.left.append(f"{short(before.start_ms / 1000)} {role}: an edge of a turn beyond its first or last word")
+        found.leave(before.start_ms, role, "an edge of a turn beyond its first or last word")
 
 
-def _cut_changes(change: _Changed, spoken: Sequence[Label], role: Role, found: _Found) -> None:
-    """Where turns begin now and did not before, and the other way round, counted in words."""
-    was, now = (set(_beginnings(labels)) for labels in (change.before, change.after))
-    at_word = dict(zip(_beginnings(spoken), spoken, strict=True))
-    for place in sorted(was ^ now):
+def _cut_changes(change: _Changed, lies: Sequence[Label], role: Role, found: Found, *, in_the_end: bool) -> None:
+    """Where turns begin now and did not before, and the other way round, counted in words.
+
+    lies   the words as they are said now
+    """
+    words = said(lies).split()
+    was, now = (_begin_now(labels, words) for labels in (change.before, change.after))
+    at_word = dict(zip(counts(lies), lies, strict=True))
+    for place in sorted((was ^ now) - {0}):
+        kind = "split" if place in now else "join"
         if place in at_word:
-            found.edges.append((at_word[place], "split" if place in now else "join", role))
-        else:
-            found.left.append(f"{short(change.start_ms / 1000)} {role}: a turn that begins within a word")
+            found.edges.append((at_word[place], in_the_end, kind, role))
+        elif kind == "split":
+            found.leave(change.start_ms, role, "a turn that begins within a word")
+    lost = [label for label, place in zip(change.after, _places(change.after, words), strict=True) if place is None]
+    for label in lost:
+        found.leave(label.start_ms, role, "where a turn begins, among words that were changed on their own tier")
 
 
-def _beginnings(labels: Sequence[Label]) -> list[int]:
-    """How many words are before each of the labels."""
-    counts = [len(label.text.split()) for label in labels]
-    return [sum(counts[:k]) for k in range(len(counts))]
+def _begin_now(labels: Sequence[Label], words: Sequence[str]) -> set[int]:
+    return {place for place in _places(labels, words) if place is not None and place < len(words)}
 
 
-def _timed(found: _Found) -> Iterator[Correction]:
-    """The corrections of times, each before another could take up the word that it put there."""
-    waiting = dict(found.moved)
-    while waiting:
-        free = next((label for label in waiting if _is_free(label, waiting)), None)
-        if free is None:
-            places = ", ".join(short(label.start_ms / 1000) for label in waiting)
-            found.left.append(f"{places}: words that changed places")
-            return
-        start_ms, end_ms, role = waiting.pop(free)
-        yield Correction(
-            free.start_ms / 1000, free.end_ms / 1000, "times", of=role, begins=start_ms / 1000, ends=end_ms / 1000
-        )
+def _places(labels: Sequence[Label], words: Sequence[str]) -> list[int | None]:
+    """Where each label begins, counted in the words as they are said now; None within a stretch that was changed."""
+    at: dict[int, int] = {}
+    matcher = SequenceMatcher(a=said(labels).split(), b=words, autojunk=False)
+    for kind, i1, i2, j1, _ in matcher.get_opcodes():
+        at |= {i: j1 + i - i1 for i in range(i1, i2)} if kind == "equal" else {i1: j1}
+    return [at.get(count) if count else 0 for count in counts(labels)]
 
 
-def _is_free(label: Label, waiting: Mapping[Label, tuple[int, int, Role]]) -> bool:
-    start_ms, end_ms, role = waiting[label]
-    lies = Label(start_ms, end_ms, "")
-    return not any(other != label and waiting[other][2] == role and _inside(lies, other) for other in waiting)
-
-
-def _cut(found: _Found) -> Iterator[Correction]:
-    """Turns cut and drawn together, at the words where they lie in the end."""
-    for label, kind, role in found.edges:
-        start_ms, end_ms, _ = found.moved.get(label, (label.start_ms, label.end_ms, role))
-        yield Correction(start_ms / 1000, end_ms / 1000, kind, of=role)  # type: ignore[arg-type]
-
-
-def _reworded(spoken: Sequence[Label], text: str, role: Role) -> Iterator[Correction]:
-    """The changed stretches between the words that were spoken and the text that should stand there. What was put in
-    between two words goes with the one before it."""
+def _reword_line(spoken: Sequence[Label], text: str, role: Role, found: Found) -> list[Label]:
+    """Say what changed between the words that were spoken and the text that should stand there; returns where each word
+    lies then. What was put in between two words goes with the one before it."""
     old, new = [label.text for label in spoken], text.split()
     groups: list[tuple[int, int, list[str]]] = []
     waiting: list[str] = []
@@ -330,11 +336,7 @@ def _reworded(spoken: Sequence[Label], text: str, role: Role) -> Iterator[Correc
             groups += [(i, i + 1, [*(waiting if i == 0 else ()), old[i]]) for i in range(i1, i2)]
         else:
             groups.append((i1, i2, new[j1:j2]))
-    for i1, i2, said in groups:
-        if said != old[i1:i2]:
-            yield _correction(spoken[i1:i2], " ".join(said), role)
-
-
-def _correction(labels: Sequence[Label], text: str, role: Role) -> Correction:
-    start, end = labels[0].start_ms, max(label.end_ms for label in labels)
-    return Correction(start / 1000, end / 1000, "words", text=text, of=role)
+    lies: list[Label] = []
+    for i1, i2, now in groups:
+        lies += spoken[i1:i2] if now == old[i1:i2] else found.reword(spoken[i1:i2], " ".join(now), role)
+    return lies

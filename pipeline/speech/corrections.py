@@ -132,6 +132,20 @@ def apply_corrections(
     return laid_out
 
 
+def find_unmet(turns: Sequence[Turn], corrections: Sequence[Correction]) -> list[Correction]:
+    """Those that would meet no word of the turns, were they made one after the other."""
+    roles = _speakers(turns)
+    of_role = {**{turn.speaker: turn.role for turn in turns}, **{speaker: role for role, speaker in roles.items()}}
+    words = [word for turn in turns for word in _own(turn)]
+    unmet = []
+    for correction in corrections:
+        if not any(_is_met(word, of_role[word.speaker or ""], correction) for word in words):
+            unmet.append(correction)
+        elif correction.kind not in EDGES:
+            words = _applied(sorted(words, key=lambda w: (w.start, w.end)), correction, roles, of_role)
+    return unmet
+
+
 def _split(turns: Sequence[Turn], correction: Correction) -> list[Turn]:
     """The turns, those in which a word is met cut before it."""
     found = []
@@ -209,13 +223,18 @@ def _moved(met: Sequence[Word], correction: Correction) -> list[Word]:
 
 
 def _spread(text: str, met: Sequence[Word]) -> list[Word]:
-    """The corrected words over the time of those they replace, each in proportion to its letters."""
+    """The corrected words over the time of those they replace."""
     texts = text.split()
-    start, end = met[0].start, max(word.end for word in met)
+    edges = spread_times(texts, met[0].start, max(word.end for word in met))
+    return [Word(start, end, part, 1.0, met[0].speaker) for part, (start, end) in zip(texts, edges, strict=True)]
+
+
+def spread_times(texts: Sequence[str], start: float, end: float) -> list[tuple[float, float]]:
+    """Where words lie that share a time: one after the other, each in proportion to its letters; seconds."""
     end = max(end, start + LEAST_WORD_S * len(texts))
-    letters, words, at = sum(map(len, texts)), [], 0
+    letters, edges, at = sum(map(len, texts)), [], 0
     for part in texts:
-        edges = [round(start + (end - start) * n / letters, 3) for n in (at, at + len(part))]
-        words.append(Word(edges[0], edges[1], part, 1.0, met[0].speaker))
+        first, last = (round(start + (end - start) * n / letters, 3) for n in (at, at + len(part)))
+        edges.append((first, last))
         at += len(part)
-    return words
+    return edges
