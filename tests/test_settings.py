@@ -2,8 +2,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from pipeline.cli import main
 from pipeline.records import AttuneError
 from pipeline.settings import check_tables, load_tables, options_for, with_environment
+
+from pipeline.settings_table import default_toml
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,13 @@ def test_what_is_wrong_in_the_environment_names_the_variable(monkeypatch, name, 
 def test_what_belongs_to_no_step_is_left_alone(monkeypatch):
     monkeypatch.setenv("ATTUNE_STORE", "somewhere")
     assert with_environment({}, {"speech": Options()}) == {}
+
+
+def test_a_new_settings_file_explains_itself_and_is_never_written_over(tmp_path, capsys):
+    assert main(["init", "--store", str(tmp_path / "store")]) == 0
+    path = tmp_path / "store" / "attune.toml"
+    assert path.read_text() == default_toml()
+    path.write_text("[watch]\nworkers = 2\n")
+    assert main(["init", "--store", str(tmp_path / "store")]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert path.read_text() == "[watch]\nworkers = 2\n"
