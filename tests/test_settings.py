@@ -5,7 +5,6 @@ import pytest
 from pipeline.cli import main
 from pipeline.records import AttuneError
 from pipeline.settings import check_tables, load_tables, options_for, with_environment
-
 from pipeline.settings_table import default_toml
 
 
