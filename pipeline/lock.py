@@ -7,11 +7,14 @@ but a network share may keep it from other machines, or not know it at all. So t
     of this machine       takes over: the system's lock was free, so that owner is gone
     of another machine    watches it: as long as it beats, the session is held; after `GONE_S` without a beat, by the
                           watcher's own clock, its owner is gone. No clock of two machines is ever compared.
+
+A share that refuses the system's locks leaves the signature alone to decide, for this machine's processes too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -31,6 +34,7 @@ from pipeline.records import AttuneError
 WAIT_S = 6 * 3600.0  # longer than any session takes: whoever waits that long should look
 BEAT_S = 10.0  # between two signs of life
 GONE_S = 90.0  # a signature without a sign of life for so long has no owner any more: nine beats missed
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # how a share says that it knows no locks
 TORN_S = 2.0  # a signature that cannot be read is being written, or its writer was killed at that
 OWNER = "ATTUNE_OWNER"  # the process that a person started, where work is done in a child of it
 
@@ -39,11 +43,15 @@ _watched: dict[Path, tuple[bytes, float]] = {}  # signature -> its last content,
 
 @dataclass
 class Hold:
-    """A lock that is held, with its signature and its beat."""
+    """A lock that is held, with its signature and its beat.
+
+    alone    the signature decides alone: the system's lock is not to be had here
+    """
 
     owner: Path
     token: str
     signed: bool = False
+    alone: bool = False
     _ended: threading.Event = field(default_factory=threading.Event)
     _beating: threading.Thread | None = None
 
@@ -132,20 +140,29 @@ def _try(lock: FileLock, held: Hold) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return False
-    except OSError as error:
-        raise AttuneError(
-            "the store cannot be written to",
-            mend="choose a folder that you may write to, with --store, or check the network share",
-            code="store-read-only" if isinstance(error, PermissionError) else "store-unreachable",
-        ) from error
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", None) not in NO_LOCKS and not isinstance(error, NotImplementedError):
+            raise _unwritable(error) from error
+        held.alone = True
     try:
         if _sign(held):
             return True
+    except OSError as error:
+        lock.release()
+        raise _unwritable(error) from error
     except BaseException:
         lock.release()
         raise
     lock.release()
     return False
+
+
+def _unwritable(error: OSError) -> AttuneError:
+    return AttuneError(
+        "the store cannot be written to",
+        mend="choose a folder that you may write to, with --store, or check the network share",
+        code="store-read-only" if isinstance(error, PermissionError) else "store-unreachable",
+    )
 
 
 def _sign(held: Hold) -> bool:
@@ -154,10 +171,12 @@ def _sign(held: Hold) -> bool:
         try:
             handle = os.open(held.owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
-            left = _left(held.owner)
+            left = _left(held.owner, held.alone)
             if left is None or not _take_away(held, left):
                 return False
         except OSError:
+            if held.alone:
+                raise
             return True  # a full disk: the system's lock is held, and whatever is written next will say so
         else:
             with os.fdopen(handle, "wb") as file, contextlib.suppress(OSError):
@@ -202,8 +221,11 @@ def _give_back(aside: Path, owner: Path) -> None:
             os.replace(aside, owner)
 
 
-def _left(owner: Path) -> bytes | None:
-    """The signature that an ended owner left; None where its owner lives. The caller holds the system's lock."""
+def _left(owner: Path, alone: bool = False) -> bytes | None:
+    """The signature that an ended owner left; None where its owner lives.
+
+    alone    the caller does not hold the system's lock, so that its own machine's owners may live too
+    """
     try:
         content = owner.read_bytes()
     except FileNotFoundError:
@@ -211,7 +233,7 @@ def _left(owner: Path) -> bytes | None:
     except OSError:
         return None
     row = _parsed(content)
-    if row is not None and row["machine"] == machine():
+    if row is not None and row["machine"] == machine() and not alone:
         return content
     now = time.monotonic()
     last, since = _watched.setdefault(owner, (content, now))

@@ -1,5 +1,6 @@
 """What would stop a run: told before it runs, with the mend."""
 
+import errno
 import json
 import threading
 import time
@@ -80,14 +81,18 @@ def test_a_store_of_a_newer_program_is_named(tmp_path):
     assert "update" in doctor._store(tmp_path).mend
 
 
-def test_a_store_that_cannot_be_locked_is_named(tmp_path, monkeypatch):
+def test_a_store_that_cannot_be_locked_or_keeps_no_locks_is_named(tmp_path, monkeypatch):
     from filelock import FileLock
 
     def refuse(self, timeout=None, **more):
-        raise OSError(37, "No locks available")
+        raise OSError(number, "told by the share")
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
+    number = errno.EIO
     assert not doctor._store(tmp_path).fine
+    number = errno.ENOLCK
+    assert doctor._store(tmp_path).fine
+    assert "keeps no locks" in doctor._store(tmp_path).told
 
 
 def test_the_probe_leaves_nothing(tmp_path):

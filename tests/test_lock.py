@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -172,9 +173,9 @@ def test_two_machines_that_wait_for_one_that_is_gone_do_not_both_succeed_it(tmp_
     judged = seen_as_gone(owner, monkeypatch)
     judge = lock._left
 
-    def late(path):
+    def late(path, alone):
         """The slower one's judgement; the quicker one has signed before it can act on it."""
-        monkeypatch.setattr(lock, "_left", lambda path: judged)
+        monkeypatch.setattr(lock, "_left", lambda path, alone: judged)
         assert lock._sign(quick)
         row = json.loads(owner.read_bytes()) | {"machine": "the quick one's"}
         owner.write_text(json.dumps(row))
@@ -204,6 +205,39 @@ def test_an_owner_that_beats_once_more_keeps_its_signature(tmp_path, monkeypatch
     assert not lock._take_away(Hold(owner, "mine"), judged)
     assert json.loads(owner.read_bytes())["beats"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["lock.owner"]
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A share that refuses the system's locks."""
+    from filelock import FileLock
+
+    def refuse(self, timeout=None, **more):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+
+
+def test_without_the_systems_locks_the_signature_decides_here_too(tmp_path, soon, no_locks):
+    with hold(tmp_path / "lock") as held:
+        assert (held.alone, held.signed) == (True, True)
+        for _ in range(10):
+            assert is_held(tmp_path / "lock"), "its owner is of this machine, and beats"
+            time.sleep(0.1)
+    assert not is_held(tmp_path / "lock")
+    sign(tmp_path / "lock", machine=lock.machine())  # of a process that was killed
+    assert is_held(tmp_path / "lock")
+    with hold(tmp_path / "lock", wait_s=10.0):
+        pass
+
+
+def test_without_the_systems_locks_nothing_is_held_unsigned(tmp_path, no_locks, monkeypatch):
+    def full(*names):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(AttuneError), hold(tmp_path / "lock", wait_s=0.0):
+        pytest.fail("nothing says that it is held")
 
 
 def test_a_machine_has_as_many_places_for_models_as_it_is_told(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline import formats
 from pipeline.commands import common
-from pipeline.lock import hold
+from pipeline.lock import GONE_S, hold
 from pipeline.records import AttuneError
 from pipeline.session import program_version
 from pipeline.store import check_form
@@ -133,8 +133,8 @@ def _store(store: Path) -> Finding:
             check_form(store)
         with tempfile.TemporaryDirectory(prefix=".attune-probe-", dir=place) as scratch:
             formats.write_atomic(Path(scratch) / "probe", b"probe")
-            with hold(Path(scratch) / "lock", wait_s=0.0):
-                pass
+            with hold(Path(scratch) / "lock", wait_s=0.0) as held:
+                alone = held.alone
     except OSError as error:
         return Finding(
             "store", False, f"{store} cannot be written to ({type(error).__name__})", "choose another with --store"
@@ -142,7 +142,10 @@ def _store(store: Path) -> Finding:
     except AttuneError as error:
         return Finding("store", False, str(error), error.mend)
     sessions = sum(1 for _ in (store / "sessions").glob("*/about.json"))
-    return Finding("store", True, f"{store}, {sessions} sessions; it can be written to and locked")
+    locked = "it can be written to and locked"
+    if alone:
+        locked = f"it can be written to, but keeps no locks: what a killed worker held is free after {GONE_S:.0f} s"
+    return Finding("store", True, f"{store}, {sessions} sessions; {locked}")
 
 
 def _share(store: Path) -> Iterator[Finding]:
