@@ -106,3 +106,14 @@ def test_clocks_that_are_apart_are_named(tmp_path, monkeypatch, ahead_s, fine):
     real = time.time
     monkeypatch.setattr(doctor.time, "time", lambda: real() + ahead_s)
     assert found(doctor._share(tmp_path))["clock"][0] == fine
+
+
+def test_versions_that_stumble_are_named_with_those_that_do_not(monkeypatch):
+    told = {"fastapi": "0.155.1", "sqlalchemy": "2.1.0"}
+    monkeypatch.setattr(doctor, "version", lambda name: told[name])
+    here, there = found(doctor._versions("")), found(doctor._versions("http://clinic:4200/api"))
+    assert {name: fine for name, (fine, _) in here.items()} == {"fastapi": False}
+    assert {name: fine for name, (fine, _) in there.items()} == {"fastapi": False, "sqlalchemy": False}
+    assert '"fastapi<0.155"' in there["fastapi"][1]
+    told |= {"fastapi": "0.154.0", "sqlalchemy": "2.0.58"}
+    assert all(fine for fine, _ in found(doctor._versions("http://clinic:4200/api")).values())
