@@ -301,8 +301,9 @@ def test_blind_hides_what_is_marked_until_the_second_look(desk):
     desk.page.evaluate("() => localStorage.removeItem('attune.seen')")
     desk.page.reload()
     desk.page.wait_for_selector(".empty")
-    for place in (".overview .marks .mark", ".transcript .flagged", ".clips .badge", ".card"):
+    for place in (".overview .mark", ".transcript .flagged", ".clips .badge", ".card"):
         assert desk.page.locator(place).count() == 0, place
+    assert "Possible repairs\nhidden" in desk.page.inner_text(".overview .names")
     desk.wait_for_sound()
     desk.page.click("button:has-text('Export')")
     assert "Blind first pass: nothing of what the tool marked" in desk.page.inner_text("dialog .left-out")
@@ -320,6 +321,7 @@ def test_blind_hides_what_is_marked_until_the_second_look(desk):
     assert desk.page.locator(".overview .marks .mark").count() == 1
     desk.keys("b")
     assert desk.page.locator(".overview .marks .mark").count() == 6
+    assert desk.page.locator(".overview .repairs .mark").count() == 4
 
 
 def test_the_clip_drawn_at_random_is_told_only_once_judged(desk):
@@ -576,7 +578,7 @@ def test_nothing_is_cut_off_and_everything_has_a_name(browser, made, tmp_path, w
                 desk.page.locator(".transcript .w").nth(5).click()
             else:
                 desk.page.goto(f"{desk.address.split('?')[0]}#/{f'session/{session}' if session else ''}")
-                desk.page.wait_for_selector(".transcript .turn" if session else ".sessions > li")
+                desk.page.wait_for_selector("h1:has-text('nothing crossed')" if session else ".sessions > li")
             found = desk.page.evaluate(
                 """() => {
                   const seen = (node) => node.offsetParent && !node.closest('.unseen');
@@ -594,12 +596,73 @@ def test_nothing_is_cut_off_and_everything_has_a_name(browser, made, tmp_path, w
                     nameless: nodes.filter((node) => !name(node)).map(tell),
                     cut: nodes.filter((node) => wide(node) || cut(node)).map(tell),
                     sideways: document.documentElement.scrollWidth - innerWidth,
+                    titles: document.querySelectorAll('h1').length,
                   };
                 }"""
             )
-            assert found == {"nameless": [], "cut": [], "sideways": 0}
+            assert found == {"nameless": [], "cut": [], "sideways": 0, "titles": 1}
     finally:
         desk.close()
+
+
+def test_the_keyboard_keeps_its_place_when_the_page_is_drawn_anew(desk):
+    desk.enter(LONG)
+    at = (
+        "() => { const a = document.activeElement; return [a.tagName, (a.getAttribute('aria-label') || a.innerText)]; }"
+    )
+    for place in (
+        ".clips li:nth-child(4) button",
+        ".overview .marks .mark:nth-child(2)",
+        ".top .tools button:has-text('Consensus')",
+        ".top .tools button:has-text('Blind')",
+    ):
+        desk.page.locator(place).focus()
+        desk.keys("Shift+Tab", "Tab")  # as somebody comes there who uses the keyboard
+        before = desk.page.evaluate(at)
+        desk.keys("Enter")
+        desk.page.wait_for_timeout(200)
+        assert desk.page.evaluate(at) == before
+    desk.keys("?", "Escape")
+    assert desk.page.evaluate(at) == before
+    desk.keys("Enter")
+    desk.page.locator(".clips li:nth-child(4) button").click()  # by mouse the keys go back to the page
+    desk.page.wait_for_timeout(200)
+    assert desk.page.evaluate(at)[0] == "BODY"
+
+
+def test_what_a_reader_of_the_screen_is_told(desk):
+    desk.enter(LONG)
+
+    def told(*keys):
+        desk.page.evaluate("() => { document.getElementById('live').textContent = ''; }")
+        desk.keys(*keys)
+        desk.page.wait_for_function("() => document.getElementById('live').textContent")
+        return desk.page.inner_text("#live")
+
+    assert told("n").startswith("Possible confrontation, ")
+    assert told("a").startswith("Kept at ")
+    desk.page.locator(".transcript .w").first.click()
+    desk.page.locator(".transcript .talk").focus()
+    words = [desk.page.locator(".transcript .w").nth(n).inner_text() for n in (0, 1, 2)]
+    assert told("ArrowRight") == words[1]
+    assert told("Shift+ArrowRight") == f"{words[1]} {words[2]}"
+    assert told("ArrowDown").startswith("Client: ")
+    desk.page.get_by_label("Find in the transcript").fill("no such words")
+    assert told("Enter") == "No turn holds that"
+
+
+def test_single_keys_can_be_switched_off(desk):
+    desk.enter(LONG)
+    desk.keys("?")
+    desk.page.get_by_label("Keys act").uncheck()
+    desk.keys("Escape", "a", "m", "b")
+    desk.page.wait_for_timeout(300)
+    assert verdict_store.load_events(desk.store) == []
+    assert desk.page.locator(".card").count() == 1
+    desk.keys("?")
+    desk.page.get_by_label("Keys act").check()
+    desk.keys("Escape", "a")
+    assert len(desk.saved(1)) == 1
 
 
 def test_a_session_without_a_word_is_shown_as_such(desk):

@@ -119,7 +119,7 @@ function repairs(item, act) {
       el(
         "li",
         {},
-        el("p", {}, el("button", { type: "button", class: "time", on: { click: () => act.play(repair) } }, clock(repair.start)), el("b", {}, ` ${repair.type}`), `: ${repair.moves}`),
+        el("p", {}, el("button", { type: "button", class: "time", "aria-label": `Play from ${clock(repair.start)}`, on: { click: () => act.play(repair) } }, clock(repair.start)), el("b", {}, ` ${repair.type}`), `: ${repair.moves}`),
         el("blockquote", { dir: "auto" }, repair.words),
         el("p", {}, meter(repair.engagement), "client's engagement afterwards: ", el("b", {}, repair.engagement)),
         repair.note ? el("p", { class: "quiet" }, repair.note) : null,

@@ -72,15 +72,25 @@ export function button(props, { name, key, iconName, quiet = false } = {}) {
   );
 }
 
+const CONTROLS = "a[href], button, input, select, summary, textarea, [tabindex]";
+
+/** Remember which control of these parts the keyboard is at. Returns what brings it back once they are drawn anew. */
+export function keepFocus(...parts) {
+  const part = parts.find((node) => node.contains(document.activeElement));
+  if (!part || !document.activeElement.matches(":focus-visible")) return () => {};
+  const at = [...part.querySelectorAll(CONTROLS)].indexOf(document.activeElement);
+  return () => { if (document.activeElement === document.body) part.querySelectorAll(CONTROLS)[at]?.focus({ preventScroll: true }); };
+}
+
 let saying = 0;
-/** Say something to screen readers, and to everybody in the line at the foot of the page. */
-export function say(text) {
+/** Say something to screen readers, and to everybody in the line at the foot of the page unless they see it anyway. */
+export function say(text, { seen = false } = {}) {
   const live = document.getElementById("live");
   window.clearTimeout(saying);
   live.textContent = "";
   saying = window.setTimeout(() => { live.textContent = text; }, 30);
   const foot = document.getElementById("said");
-  if (foot) foot.textContent = text;
+  if (foot && !seen) foot.textContent = text;
 }
 
 /** A modal dialog that is gone once it is closed. Resolves with what `close(value)` was given, or null. */

@@ -1,4 +1,5 @@
 // The keyboard, in one table: what is pressed, what it does. The help is made from it.
+import { memory } from "./api.js";
 import { ask, el } from "./dom.js";
 
 /** Rows of [group, [[keys, what it does, run], ...]]; `keys` as in KeyboardEvent.key. */
@@ -62,7 +63,7 @@ export function listen(act) {
       showHelp(act);
       return;
     }
-    const row = find(table, event);
+    const row = memory.get("keys", true) && find(table, event);
     if (!row) return;
     event.preventDefault();
     row[2](event.key);
@@ -85,6 +86,12 @@ export function showHelp(act) {
       "div",
       {},
       el("div", { class: "help" }, keyTable(act).map(group), el("section", {}, el("h3", {}, "In the transcript"), el("dl", {}, INSIDE.map(([keys, does]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, does)])))),
-      el("p", { class: "actions" }, el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
+      el("p", { class: "actions" }, keySwitch(), el("button", { type: "button", class: "main", autofocus: true, on: { click: () => close(true) } }, "Close")),
     ), { wide: true });
+}
+
+/** Single keys are in the way of those who speak to their computer: they can be switched off, all but the one for this. */
+function keySwitch() {
+  const switched = (event) => memory.set("keys", event.target.checked);
+  return el("label", { class: "key-switch" }, el("input", { type: "checkbox", checked: memory.get("keys", true), on: { change: switched } }), "Keys act (those in the transcript always do while it has the focus)");
 }

@@ -15,7 +15,7 @@ export async function showList(root, words) {
   const { sessions } = await get("sessions", { rater: rater().name });
   document.title = "Sessions · attune";
   let [filter, search] = [memory.get("filter", "all"), ""];
-  const list = el("ol", { class: "sessions" });
+  const list = el("ol", { class: "sessions", "aria-label": "Sessions" });
   const draw = () => {
     const chosen = sessions.filter(FILTERS[filter][1]).filter((row) => matches(row, search));
     list.replaceChildren(...chosen.map(sessionRow));

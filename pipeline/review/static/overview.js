@@ -26,18 +26,17 @@ export class Overview {
     this.track.append(this.slider);
     this.node = el("section", { class: "overview", "aria-label": "Course of the session" }, this.names(), this.track);
     new ResizeObserver(() => { this.width = this.track.clientWidth; this.follow(this.time || 0); }).observe(this.track);
-    this.drawRepairs();
   }
 
   names() {
     const share = this.shareOf("therapist");
     const row = (name, note, tall) => el("div", { class: tall ? "tall" : "" }, el("b", {}, name), el("span", {}, note));
-    this.count = el("span", {});
+    [this.count, this.repairCount] = [el("span", {}), el("span", {})];
     return el(
       "div",
       { class: "names" },
       el("div", {}, el("b", {}, "Possible ruptures"), this.count),
-      row("Possible repairs", this.view.repairs.length ? String(this.view.repairs.length) : "none"),
+      el("div", {}, el("b", {}, "Possible repairs"), this.repairCount),
       el(
         "div",
         { class: "tall pair" },
@@ -93,8 +92,13 @@ export class Overview {
     return el("div", { class: "lane axis", "aria-hidden": "true" }, ticks);
   }
 
-  drawRepairs() {
-    this.repairs.replaceChildren(...this.view.repairs.map((repair) =>
+  /** The repair attempts that the tool marked: a blind first pass is without them too. */
+  drawRepairs(blind) {
+    if (this.repairsHidden === blind) return;
+    this.repairsHidden = blind;
+    const shown = blind ? [] : this.view.repairs;
+    this.repairCount.textContent = blind ? "hidden" : shown.length ? String(shown.length) : "none";
+    this.repairs.replaceChildren(...shown.map((repair) =>
       el(
         "button",
         {
@@ -110,6 +114,7 @@ export class Overview {
   /** The moments that may be seen now; `chosen` is drawn stronger. */
   draw(items, chosen, blind) {
     const ruptures = items.filter((item) => item.kind !== "repair");
+    this.drawRepairs(blind);
     this.count.textContent = blind ? "hidden" : ruptures.length ? String(ruptures.length) : "none";
     this.marks.replaceChildren(...items.map((item) =>
       el(

@@ -2,7 +2,7 @@
 import { bytes, get, memory, post } from "./api.js";
 import { buildCard } from "./card.js";
 import { clock, day, lastBefore, minutes, now, timeOfDay } from "./clock.js";
-import { ask, badge, button, el, icon, say } from "./dom.js";
+import { ask, badge, button, el, icon, keepFocus, say } from "./dom.js";
 import { askRater, rater, topLine } from "./frame.js";
 import { listen, showHelp } from "./keys.js";
 import { Overview } from "./overview.js";
@@ -62,6 +62,7 @@ class Desk {
     this.transcript = new Transcript(this.view, this.words, { seek: (at, play) => { seek(at); if (play) this.player.play(); }, correct: (correction) => this.correct(correction) });
     this.list = el("ol", { class: "clips" });
     this.listHead = el("header", {});
+    this.moments = el("nav", { class: "moments", "aria-label": "Moments" }, this.listHead, this.list);
     this.middle = el("section", { class: "middle", "aria-label": "The chosen moment", on: { keydown: pressAtOnce } });
     this.banner = el("div", { class: "banner", hidden: true, role: "status" });
     this.topHolder = el("div", {});
@@ -75,7 +76,7 @@ class Desk {
       el(
         "main",
         {},
-        el("div", { class: "left" }, this.player.node, el("nav", { class: "moments", "aria-label": "Moments" }, this.listHead, this.list)),
+        el("div", { class: "left" }, this.player.node, this.moments),
         this.middle,
         this.transcript.node,
       ),
@@ -102,7 +103,7 @@ class Desk {
   drawTop() {
     const { view } = this;
     const toggle = (name, key, on, act) => button({ "aria-pressed": String(on), on: { click: act } }, { name, key });
-    const crumb = el("span", { class: "crumb" }, el("b", {}, day(view.date)), ` ${timeOfDay(view.date)} · ${minutes(view.end_s)}`, el("span", { class: "quiet" }, ` · ${this.progress()}`));
+    const crumb = el("h1", { class: "crumb" }, el("b", {}, day(view.date)), ` ${timeOfDay(view.date)} · ${minutes(view.end_s)}`, el("span", { class: "quiet" }, ` · ${this.progress()}`));
     this.topHolder.replaceChildren(topLine({
       crumbs: crumb,
       tools: [
@@ -159,9 +160,11 @@ class Desk {
     const items = this.items();
     const chosen = items.find((item) => item.key === this.chosenKey) || null;
     if (items.some((item) => item.clip !== null)) this.noteFlagsSeen();
+    const back = keepFocus(this.topHolder, this.moments, this.overview.marks);
     this.drawTop();
     this.drawList(items, chosen);
     this.overview.draw(items, chosen, this.hidden);
+    back();
     this.transcript.draw(items, chosen);
     this.wave.show(chosen);
     this.drawCard(items, chosen);

@@ -141,6 +141,13 @@ export class Transcript {
     if (!this.view.turns[k]?.words[i] || (extend && k !== this.cursor?.k)) return;
     this.setCursor(extend && this.cursor ? this.cursor : { k, i }, { k, i });
     this.reveal(this.rows[k]);
+    say(this.told(k, turns || k !== from.k), { seen: true });
+  }
+
+  /** The words that are picked, as they are read out: with who says them where that is another turn. */
+  told(k, who) {
+    const said = this.pickedWords().map((word) => word[2]).join(" ");
+    return who ? `${this.rows[k].children[1].textContent}: ${said}` : said;
   }
 
   /** The word at which something was put right, found again by its time: the keys go on from there. */
@@ -263,8 +270,10 @@ export class Transcript {
         this.letGo();
         this.setCursor({ k, i }, { k, i });
         this.list.scrollTo({ top: this.rows[k].offsetTop - 80 });
+        say(`${clock(this.view.turns[k].start)} ${this.told(k, true)}`, { seen: true });
         return;
       }
     }
+    say("No turn holds that");
   }
 }
