@@ -6,6 +6,7 @@ that is moved away) where the machine can be made to have them, and the same sys
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,12 +28,13 @@ from pipeline.review.verdict_store import append, load_events
 from pipeline.review.verdicts import Verdict, attach
 from pipeline.session import Session
 from pipeline.steps import MOMENTS, STEPS
-from tests.e2e.harness import COMMAND, ROOT, artefacts, environment, write_dialogue
+from tests.e2e.harness import COMMAND, ROOT, artefacts, attune, environment, write_dialogue
 
 pytestmark = pytest.mark.slow
 
 PATTERNS_ONLY = '[markers]\nembedder = "none"\n'
 MADE = [step for step in STEPS if not step.needs_sound]
+NO_LOCKS = "ATTUNE_NO_LOCKS"
 OPTIONS = ("--transcripts", "--every", "0.2", "--settle", "0.5", "--offline")
 
 
@@ -56,19 +58,19 @@ def command(folder, store, *more):
 
 def faulty(faults=()):
     env = environment(ATTUNE_FAULTS=json.dumps(list(faults))) if faults else environment()
-    if faults:
+    if faults or NO_LOCKS in env:
         env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "e2e" / "faults"), env["PYTHONPATH"]])
     return env
 
 
-def watch(folder, store, *more, faults=()):
+def watch(folder, store, *more, faults=(), within_s=540):
     """Watch to the end; returns the report."""
     done = subprocess.run(
         command(folder, store, "--once", "--json", *more),
         env=faulty(faults),
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=within_s,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -149,7 +151,7 @@ def one_each(undisturbed, what, tmp_path, **more):
 KILLS = ("kill", "unreceipted", "untold")
 
 
-@pytest.mark.parametrize("what", [*KILLS, "full", "clock"])
+@pytest.mark.parametrize("what", [*KILLS, "full", "receipt", "readonly", "clock"])
 def test_a_fault_in_every_step(what, folder, undisturbed, tmp_path):
     store = new_store(tmp_path)
     report = watch(folder, store, "--without-prefect", faults=one_each(undisturbed, what, tmp_path))
@@ -231,6 +233,80 @@ def test_prefect_killed_deleted_and_damaged(few, few_undisturbed, tmp_path):
     assert end_orphans(store) == 0, "no server is left behind"
 
 
+def test_the_server_killed_in_every_step(folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    report = watch(folder, store, faults=one_each(undisturbed, "server", tmp_path), within_s=1500)
+    assert len(list(tmp_path.glob("server-*.0"))) == len(MADE), "every fault must have happened"
+    assert len(report["made"]) == len(MADE)
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+    assert end_orphans(store) == 0, "no server is left behind"
+
+
+def test_the_watcher_killed_in_every_step(folder, undisturbed, tmp_path):
+    """One after the other, each killed when the next step has begun: the folder is all that the next one knows."""
+    store = new_store(tmp_path)
+    for session, step in zip(undisturbed, MADE, strict=True):
+        process = begin(folder, store, "--without-prefect")
+        wait_for(store / "attune.log", f"{session} {step.name} begun")
+        process.kill()
+        process.wait(30)
+    report = watch(folder, store, "--without-prefect")
+    assert not report["stopped"]
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+
+
+def test_a_pause_is_kept_by_the_workers_until_it_ends(folder, undisturbed, tmp_path):
+    store = new_store(tmp_path)
+    process = begin(folder, store, "--without-prefect", "--once")
+    wait_for(store / "attune.log", "turns made")
+    assert attune("watch", "--pause", "--store", store).returncode == 0
+    time.sleep(4.0)  # for the step it is at
+    log = (store / "attune.log").read_text()
+    time.sleep(4.0)
+    assert (store / "attune.log").read_text() == log
+    assert len(times_made(store)) < len(MADE) * len(MADE)
+    assert attune("watch", "--resume", "--store", store).returncode == 0
+    told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
+
+
+def test_nothing_of_a_client_is_told_to_prefect_or_a_log_when_things_go_wrong(tmp_path, monkeypatch):
+    """Telling names, files that cannot be read, an error that quotes words; Prefect's own log at its most talkative."""
+    folder, store = tmp_path / "Dr Major's clients", new_store(tmp_path)
+    folder.mkdir()
+    for n in range(2):
+        write_dialogue(folder / f"Jane Doe {n}.json", n + 1)
+    bad = sha256_of(folder / "Jane Doe 1.json")[:12]
+    (folder / "Richard Roe.mp4").write_text("no recording, said Albert")
+    (folder / "Mary Poe.vtt").write_text("WEBVTT\n\n00:00 --> \nMary: my brother Zebulon\n")
+    (folder / "Nora Moe.json").write_text('{"turns": [{"start": "Quentin", "text": "Ursula"}]}')
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("PREFECT_LOGGING_TO_API_ENABLED", "true")
+    report = watch(
+        folder, store, faults=[{"step": "turns", "what": "words", "session": bad, "mark": str(tmp_path / "w")}]
+    )
+    assert sorted(row["code"] for row in report["stopped"]) == [
+        "not-media", "transcript-time", "transcript-time", "unexpected"
+    ]  # fmt: skip
+    assert "Xylophone" in Session(store / "sessions" / bad, {}).problem.message, "the session's own folder may say it"
+    with sqlite3.connect(store / "prefect" / "prefect.db") as connection:
+        assert connection.execute("select count(*) from log").fetchone()[0] > 0, "or there is nothing to look into"
+        told = {"prefect.db": "\n".join(connection.iterdump())}
+    kept = [path for path in store.rglob("*") if path.is_file() and not path.is_relative_to(store / "sessions")]
+    told |= {path.name: path.read_bytes().decode(errors="replace") for path in kept if path.suffix != ".db"}
+    assert {"attune.log", "memo_store.toml"} <= told.keys()
+    names = "Major Jane Doe Richard Roe Mary Poe Nora Moe"
+    words = "Albert Zebulon Quentin Ursula Xylophone worksheet twins"
+    found = [
+        (name, word) for word in [*names.split(), *words.split(), str(folder)] for name in told if word in told[name]
+    ]
+    assert found == []
+
+
 def test_a_recording_that_crashes_a_library_is_left_out(few, few_undisturbed, tmp_path):
     store, bad = new_store(tmp_path), next(iter(few_undisturbed))
     (store / "prefect").mkdir()
@@ -274,6 +350,35 @@ def test_the_store_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
     assert process.returncode == 0, told
     assert differences(store, undisturbed) == []
     assert "store unreachable" in told[1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 16 MB; only who may mount has one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("no disk may be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_disk_that_is_full_for_a_while(folder, undisturbed, small_disk):
+    store = new_store(small_disk)
+    process = begin(folder, store, "--without-prefect", "--once")
+    wait_for(store / "attune.log", "turns made")
+    with contextlib.suppress(OSError), (small_disk / "other people's").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    heard = next(line for line in process.stderr if "waiting" in line)
+    assert "disk full" in heard
+    time.sleep(3.0)
+    (small_disk / "other people's").unlink()
+    told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert differences(store, undisturbed) == []
+    assert max(times_made(store).values()) == 1, "lines of the log may be lost, but nothing is made twice"
 
 
 def test_the_watched_folder_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
@@ -343,8 +448,11 @@ def children_of(process: int) -> list[int]:
     return [int(pid) for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text().split()]
 
 
-def test_two_watchers_on_one_folder_make_nothing_twice(folder, undisturbed, tmp_path):
+@pytest.mark.parametrize("locks", [True, False], ids=["locks", "a share without locks"])
+def test_two_watchers_on_one_folder_make_nothing_twice(locks, folder, undisturbed, tmp_path, monkeypatch):
     store = new_store(tmp_path)
+    if not locks:
+        monkeypatch.setenv(NO_LOCKS, str(store))
     both = [begin(folder, store, "--without-prefect", "--once") for _ in range(2)]
     for process in both:
         told = process.communicate(timeout=300)
@@ -352,6 +460,7 @@ def test_two_watchers_on_one_folder_make_nothing_twice(folder, undisturbed, tmp_
     assert differences(store, undisturbed) == []
     assert set(times_made(store).values()) == {1}
     assert len(list((store / "night").glob("report-*.json"))) == 2
+    assert bool(list(store.glob("sessions/*/lock"))) == locks, "or they were not refused"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

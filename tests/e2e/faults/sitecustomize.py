@@ -8,7 +8,12 @@ the fault happens, as often as `times` says; each time leaves a file `mark.N`.
     server  kill -9 of the temporary Prefect server        lost    the Prefect database is deleted
     damaged the Prefect database is overwritten            hang    the step never ends
     clock   the clock is set a year on, and back the next time
+    readonly the store can be read only when the artefact is written
+    receipt the disk fills up when the receipt is written, with the artefact in place
+    words   an error that nobody expected, with words of the client's in it
     unreceipted, untold     kill -9 with the artefact in place and no receipt; with the receipt, and nobody told of it
+
+ATTUNE_NO_LOCKS is a folder in which every process is refused the system's locks.
 """
 
 import json
@@ -78,19 +83,28 @@ def _refuse(*arguments):
     raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.")
 
 
+def _tell_words(*arguments):
+    raise KeyError("Jane said: the worksheet of Xylophone Street")
+
+
 def _install(faults):
     from pipeline import formats, session
 
-    make, write_atomic, filling, ending = session._make, formats.write_atomic, [], {}
+    make, write_atomic, refusing, ending = session._make, formats.write_atomic, {}, {}
 
     def faulty_make(opened, step):
-        filling.clear()
+        refusing.clear()
         for fault in faults:
             if _strikes(fault, opened.id, step.name):
-                if fault["what"] == "full":
-                    filling.append(opened.folder / step.makes[-1])
+                receipt = opened.folder / "receipts" / f"{step.name}.json"
+                if fault["what"] in ("full", "readonly"):
+                    refusing[opened.folder / step.makes[-1]] = fault["what"]
+                elif fault["what"] == "receipt":
+                    refusing[receipt] = "full"
                 elif fault["what"] in ("unreceipted", "untold"):
-                    ending[opened.folder / "receipts" / f"{step.name}.json"] = fault["what"]
+                    ending[receipt] = fault["what"]
+                elif fault["what"] == "words":
+                    step = replace(step, make=_tell_words)
                 elif fault["what"] == "memory":
                     step = replace(step, make=_refuse)
                 else:
@@ -98,7 +112,9 @@ def _install(faults):
         return make(opened, step)
 
     def faulty_write(path, content):
-        if path in filling:
+        if refusing.get(path) == "readonly":
+            raise OSError(30, "Read-only file system")
+        if refusing.get(path) == "full":
             path.with_name(f"{path.name}.1234abcd.part").write_bytes(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
         if ending.get(path) == "unreceipted":
@@ -110,6 +126,22 @@ def _install(faults):
     session._make, formats.write_atomic = faulty_make, faulty_write
 
 
+def _refuse_locks(folder):
+    """As a share that keeps no locks."""
+    from filelock import FileLock
+
+    acquire = FileLock.acquire
+
+    def refuse(self, *arguments, **more):
+        if str(self.lock_file).startswith(folder):
+            raise OSError(37, "No locks available")
+        return acquire(self, *arguments, **more)
+
+    FileLock.acquire = refuse
+
+
+if os.environ.get("ATTUNE_NO_LOCKS"):
+    _refuse_locks(os.environ["ATTUNE_NO_LOCKS"])
 ANYWHERE = os.environ.get("ATTUNE_FAULTS_ANYWHERE")  # where a task runner starts the processes
 if os.environ.get("ATTUNE_FAULTS") and (ANYWHERE or "flows.worker" in sys.orig_argv):
     _install(json.loads(os.environ["ATTUNE_FAULTS"]))
