@@ -239,6 +239,7 @@ def _note(session: Session, old: str, new: str, even_where_gone: bool = False) -
     known = replace(about, recording=moved(about.recording), second=moved(about.second))
     if known == about:
         return
+    known = replace(known, store=str(session.folder.parent.parent.resolve()))
     ready = is_ready(session)
     write_if_changed(session.folder / "about.json", formats.dump("about.json", known))
     if ready:  # what is not ready makes its links when it is processed again

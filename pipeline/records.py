@@ -81,6 +81,8 @@ class About:
     duration_s   length of the recording, or the end of the last line of the transcript; seconds
     second       where the other person's recording lies, or "" where one recording holds both people
     offset_s     how much later the second recording begins, seconds, as a person said; None to find it by the sound
+    store        where the store lay for the machine that noted these places; one that has the share elsewhere finds
+                 them as they lie from there
     """
 
     session: str
@@ -88,6 +90,7 @@ class About:
     duration_s: float
     second: str = ""
     offset_s: float | None = None
+    store: str = ""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,22 @@ class Session:
 
     @cached_property
     def about(self) -> About:
+        """What is noted of the session, its recordings where they lie for this machine."""
+        return replace(self.noted, recording=self._here(self.noted.recording), second=self._here(self.noted.second))
+
+    @cached_property
+    def noted(self) -> About:
+        """The same as it is written down, perhaps by a machine that has the share elsewhere."""
         return msgspec.json.decode((self.folder / "about.json").read_bytes(), type=About)
+
+    def _here(self, place: str) -> str:
+        if not place or not self.noted.store or Path(place).is_file():
+            return place
+        try:
+            here = os.path.normpath(_store(self).resolve() / os.path.relpath(place, self.noted.store))
+        except ValueError:  # two drives
+            return place
+        return here if Path(here).is_file() else place
 
     @cached_property
     def given(self) -> list[Given] | None:
@@ -249,15 +264,16 @@ def _open_about(session: Session, recording: Path | None, second: Path | None, o
     path = session.folder / "about.json"
     known = _known_about(session)
     offset_s = known.offset_s if offset_s is None else offset_s
-    noted = [Path(place).is_file() for place in (known.recording, known.second) if place]
-    if noted and all(noted) and known.duration_s > 0:
-        write_if_changed(path, formats.dump("about.json", replace(known, offset_s=offset_s)))
+    lie = [Path(place).is_file() for place in _places(session)]
+    if lie and all(lie) and known.duration_s > 0:
+        if offset_s != known.offset_s:
+            write_if_changed(path, formats.dump("about.json", replace(known, offset_s=offset_s)))
         return
     if recording is not None:
         from pipeline.speech.audio import check_recording
 
         places = [str(file.resolve()) if file else "" for file in (recording, second)]
-        known = About(session.id, places[0], 0.0, places[1], offset_s)
+        known = About(session.id, places[0], 0.0, places[1], offset_s, str(_store(session).resolve()))
         write_if_changed(path, formats.dump("about.json", known))
         lengths = [check_recording(file, session.options(AUDIO)) for file in (recording, second) if file]
         known = replace(known, duration_s=round(lengths[0], 3))
@@ -269,9 +285,17 @@ def _open_about(session: Session, recording: Path | None, second: Path | None, o
 def _known_about(session: Session) -> About:
     """What is noted already; nothing where the note is damaged, for all of it can be found out again."""
     try:
-        return session.about
+        return session.noted
     except (FileNotFoundError, msgspec.DecodeError):
         return About(session.id, "", 0.0)
+
+
+def _places(session: Session) -> list[str]:
+    """Where the recordings lie for this machine, as far as it is noted."""
+    try:
+        return [place for place in (session.about.recording, session.about.second) if place]
+    except (FileNotFoundError, msgspec.DecodeError):
+        return []
 
 
 def write_if_changed(path: Path, content: bytes) -> None:

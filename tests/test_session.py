@@ -8,8 +8,9 @@ import pytest
 
 from pipeline import formats, session
 from pipeline.records import About, AttuneError, Word
-from pipeline.session import Session, load_receipt, run_one, run_step, state_of
+from pipeline.session import Session, is_ready, load_receipt, open_session, run_one, run_session, run_step, state_of
 from pipeline.steps import RECORDING, Step
+from tests.e2e.harness import write_dialogue
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,38 @@ def test_a_recording_that_moved_is_said_so(made, tmp_path):
     assert caught.value.code == "recording-gone"
 
 
+def test_two_machines_may_have_the_same_share_in_different_places(tmp_path):
+    """Each opened the other's sessions anew, noted its own place, and made again what links to the recording."""
+    import numpy as np
+    import soundfile
+
+    ours, theirs = tmp_path / "Z", tmp_path / "Volumes" / "clinic" / "share"
+    (ours / "in").mkdir(parents=True)
+    soundfile.write(ours / "in" / "talk.wav", 0.01 * np.random.default_rng(0).standard_normal(16000 * 5), 16000)
+    write_dialogue(ours / "in" / "talk.json")
+    plain = {"markers": {"embedder": "none"}}
+
+    def opened(share):
+        return open_session(share / "store", share / "in" / "talk.wav", [share / "in" / "talk.json"], plain)
+
+    run_session(opened(ours))
+    noted = (opened(ours).folder / "about.json").read_bytes()
+    theirs.parent.mkdir(parents=True)
+    ours.rename(theirs)
+    there = opened(theirs)
+    assert (there.folder / "about.json").read_bytes() == noted
+    assert there.about.recording == str(theirs / "in" / "talk.wav")
+    assert is_ready(there)
+    (there.folder / "audio.flac").unlink()
+    outcomes = run_session(opened(theirs))
+    assert [step for step, outcome in outcomes.items() if outcome == "made"] == ["audio"]
+    assert (there.folder / "about.json").read_bytes() == noted
+    (theirs / "in" / "talk.wav").rename(theirs / "in" / "renamed.wav")
+    moved = open_session(theirs / "store", theirs / "in" / "renamed.wav", [], plain)
+    assert moved.noted.recording == moved.about.recording == str(theirs / "in" / "renamed.wav")
+    assert moved.noted.store == str(theirs / "store")
+
+
 def test_a_new_run_clears_half_files_and_the_old_problem(made):
     left = made.folder / "words.jsonl.1234abcd.part"
     forgotten, being_written = (made.folder / f"session.toml.{of}.part" for of in ("00000000", "ffffffff"))
@@ -327,7 +360,6 @@ def test_an_error_keeps_its_way_out_when_it_crosses_from_a_child_process():
 def test_a_word_put_right_remakes_the_turns_and_taken_back_gives_them_back(tmp_path):
     """A person's correction counts as an input of the turns, and of nothing before them."""
     from pipeline.steps import ACTIVITY, SPEECH, TURNS, VOICES, WORDS
-    from tests.e2e.harness import write_dialogue
 
     first = session.open_session(tmp_path, None, [write_dialogue(tmp_path / "talk.json")], {})
     table = (ACTIVITY, WORDS, SPEECH, VOICES, TURNS)

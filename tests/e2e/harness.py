@@ -87,9 +87,11 @@ def _hear_control_c() -> None:
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
-    """What a finished session holds, without receipts (they carry times) and without the lock."""
+    """What a finished session holds, without receipts (they carry times), the lock, and where its store lay."""
     kept = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("lock"):
             kept[path.name] = path.read_bytes()
+    if kept.get("about.json"):
+        kept["about.json"] = json.dumps(json.loads(kept["about.json"]) | {"store": ""}).encode()
     return kept
