@@ -7,6 +7,7 @@ import pytest
 from pipeline.alliance.evidence import gather
 from pipeline.alliance.markers import MarkersOptions, find_markers
 from pipeline.alliance.moments import MomentsOptions, find_moments
+from pipeline.features.turn_table import TurnTableOptions, measure_turns
 from pipeline.records import Marker, Turn, Voice, Word
 from tests.talk import CALM_SESSION, COMPLAINT, QUIET_SESSION, SESSION, SHUTTING_DOWN, VOICES, talk
 
@@ -76,6 +77,14 @@ def test_little_talk_needs_more_evidence():
     options = MomentsOptions(audit=False, stability_runs=0)
     assert not find_moments(seen, few, None, VOICES, options).moments
     assert find_moments(seen, many, None, VOICES, options).moments
+
+
+@pytest.mark.parametrize(("language", "read"), [("en", True), ("de", False)])
+def test_words_that_were_not_read_are_said_so_and_words_without_a_mark_are_not(language, read):
+    turns = talk(*CALM_SESSION[:6])
+    table = measure_turns(turns, None, None, TurnTableOptions(language=language))
+    notes = find_moments([], turns, table, VOICES, MomentsOptions()).notes
+    assert [note.startswith("the words were not read") for note in notes] == ([False] if read else [True, False])
 
 
 def test_no_client_gives_no_moment_and_a_note():

@@ -65,7 +65,7 @@ def find_moments(
     markers   from `find_markers` on the same turns
     returns   moments by rank, at most five per 50 minutes; none where nothing passes; the audit clip last
     """
-    notes = _notes(turns, voices, markers)
+    notes = _notes(turns, voices, markers, turn_table)
     if not any(turn.role == "client" and turn.words for turn in turns):
         return Findings((), (), tuple(notes))
     options = _for_length(turns, options)
@@ -102,7 +102,9 @@ def choose_spans(
     return rank.choose(found, rank.budget(duration), options.apart_s, options.withdrawal_places)
 
 
-def _notes(turns: Sequence[Turn], voices: Sequence[Voice], markers: Sequence[Marker]) -> list[str]:
+def _notes(
+    turns: Sequence[Turn], voices: Sequence[Voice], markers: Sequence[Marker], turn_table: pd.DataFrame | None
+) -> list[str]:
     notes = []
     if not any(turn.role == "client" for turn in turns):
         notes.append("no client speech was found, so no moment can be marked")
@@ -112,9 +114,21 @@ def _notes(turns: Sequence[Turn], voices: Sequence[Voice], markers: Sequence[Mar
     doubtful = sum(word.confidence < gates.CONFIDENCE_FLOOR for word in words)
     if words and doubtful / len(words) > 0.2:
         notes.append(f"{100 * doubtful / len(words):.0f} % of the words were hard to hear; moments may be missed there")
-    if words and not any(marker.modality == "text" for marker in markers):
+    marked = any(marker.modality == "text" for marker in markers)
+    if words and not marked and (_is_long(turns) or not _can_be_read(turn_table)):
         notes.append("the words were not read; only timing was looked at")
     return notes
+
+
+def _is_long(turns: Sequence[Turn]) -> bool:
+    """Whether words that are read leave some mark, if a weak one: so many turns of a client always do."""
+    return sum(turn.role == "client" and not turn.backchannel for turn in turns) >= MomentsOptions().usual_turns
+
+
+def _can_be_read(turn_table: pd.DataFrame | None) -> bool:
+    """Whether the words are in the language that the markers read: there are word lists for that one only."""
+    lists = () if turn_table is None else turn_table.get("language_lists", ())
+    return any(value == "available" for value in lists)
 
 
 def _moment(span: Span, band: str, markers: Sequence[Marker], turns: Sequence[Turn]) -> Moment:
