@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,38 @@ def test_a_whole_review_by_mouse(desk):
     assert not kept.note
 
 
+def test_times_that_no_browser_can_stand_at_light_the_right_word_and_move_no_edge(desk):
+    """As word times and moments are, once they were computed: a browser counts in microseconds, a verdict in
+    milliseconds."""
+    folder = desk.store / "sessions" / SPOKEN
+    by = 0.0004567891234
+    turns = [
+        replace(
+            turn,
+            start=turn.start + by,
+            end=turn.end + by,
+            words=tuple(replace(w, start=w.start + by, end=w.end + by) for w in turn.words),
+        )
+        for turn in formats.load(folder / "turns.jsonl")
+    ]
+    (folder / "turns.jsonl").write_bytes(formats.dump("turns.jsonl", turns))
+    found = formats.load(folder / "findings.json")
+    moved = tuple(replace(m, start=m.start + by, end=m.end + by) for m in found.moments)
+    (folder / "findings.json").write_bytes(formats.dump("findings.json", replace(found, moments=moved)))
+    desk.enter(SPOKEN)
+    desk.wait_for_sound()
+    for n in range(30, 40):
+        word = desk.page.locator(".transcript .w").nth(n)
+        word.click()
+        desk.page.wait_for_function("(n) => document.querySelectorAll('.transcript .w')[n].matches('.now')", arg=n)
+    desk.keys("Escape", "a")
+    desk.saved(1)
+    desk.page.wait_for_selector(".given.agree")
+    for key in ("I", "O"):
+        edge = f'.edges button[aria-keyshortcuts="{key}"]'
+        assert desk.page.get_attribute(edge, "aria-pressed") == "false"
+
+
 @pytest.mark.parametrize("version", ["flac", "sound.m4a"])
 def test_a_click_at_minute_45_is_heard_where_it_is(desk, version):
     """The browser seeks to just before; what comes out of its decoder is searched for the click."""
@@ -414,6 +447,7 @@ def test_a_stopped_session_says_why_in_the_list(desk):
     assert "The recording holds no sound" in text
     assert "record again with a microphone" in text
     assert desk.page.locator(".sessions a").count() == 3
+    assert desk.page.get_by_role("button", name="Reviewed 0").count() == 1  # nothing marked is nothing reviewed
     desk.page.fill("input[type=search]", "thursday")
     assert desk.page.locator(".sessions li").count() == 1
 

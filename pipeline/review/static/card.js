@@ -2,7 +2,7 @@
 import { clock, exact } from "./clock.js";
 import { badge, button, el } from "./dom.js";
 
-const MOST_LINES = innerHeight < 820 ? 6 : 9; // so that the reasons are seen without scrolling far
+const MOST_LINES = innerHeight < 940 ? 6 : 9; // so that the reasons are seen without scrolling far
 const ANSWERS = [["agree", "Agree", "A"], ["disagree", "Disagree", "D"], ["unsure", "Unsure", "U"]];
 const KINDS = [["withdrawal", "Withdrawal", "W"], ["confrontation", "Confrontation", "C"], ["mixed", "Both"], ["therapist_only", "Therapist only"], ["repair", "Repair"]];
 const CLARITY = [["minus", "Faint"], ["check", "Clear"], ["plus", "Striking"]];
@@ -169,8 +169,8 @@ function verdict(item, words, act) {
         el(
           "div",
           { class: "chips edges" },
-          button({ "aria-pressed": String(given.start !== item.flagStart), on: { click: () => act.edge("in") } }, { name: exact(given.start), key: "I" }),
-          button({ "aria-pressed": String(given.end !== item.flagEnd), on: { click: () => act.edge("out") } }, { name: exact(given.end), key: "O" }),
+          button({ "aria-pressed": String(differs(given.start, item.flagStart)), on: { click: () => act.edge("in") } }, { name: exact(given.start), key: "I" }),
+          button({ "aria-pressed": String(differs(given.end, item.flagEnd)), on: { click: () => act.edge("out") } }, { name: exact(given.end), key: "O" }),
         ),
       ),
       el(
@@ -193,6 +193,9 @@ function verdict(item, words, act) {
     ),
   );
 }
+
+/** Whether somebody moved an edge: verdicts are kept to the millisecond, and moments are not. */
+const differs = (at, shown) => Math.abs(at - shown) > 0.002;
 
 /** Whether the person saw a repair attempt, and its moves; what more there is to say follows once that is said. */
 function repairSeen(given, words, act) {
@@ -231,7 +234,7 @@ function summary(given, item) {
     KINDS.find(([value]) => value === given.kind)?.[1],
     CLARITY.find(([value]) => value === given.clarity)?.[1],
     given.significance ? `significance ${given.significance}` : "",
-    given.start !== item.flagStart || given.end !== item.flagEnd ? `${exact(given.start)} to ${exact(given.end)}` : "",
+    differs(given.start, item.flagStart) || differs(given.end, item.flagEnd) ? `${exact(given.start)} to ${exact(given.end)}` : "",
     given.reject_reason ? REASONS[given.reject_reason] : "",
     REPAIR_SAID[given.repair],
     given.resolution ? `resolved ${given.resolution}` : "",

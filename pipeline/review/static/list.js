@@ -7,7 +7,7 @@ import { rater, topLine } from "./frame.js";
 const FILTERS = {
   all: ["All", () => true],
   waiting: ["To review", (row) => row.state === "ready" && row.judged < row.clips],
-  done: ["Reviewed", (row) => row.state === "ready" && row.judged >= row.clips],
+  done: ["Reviewed", (row) => row.state === "ready" && row.clips > 0 && row.judged >= row.clips],
   trouble: ["Need attention", (row) => row.problem || row.notes.length > 0 || row.due.length > 0 || row.state === "unfinished"],
 };
 

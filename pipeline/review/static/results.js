@@ -56,7 +56,7 @@ function takeAlong(name) {
 /** How far the verdicts reach: the same steps as attune calibrate. */
 function learning(clinic) {
   const judged = clinic.agreed + clinic.disagreed;
-  if (judged < 40) return `${judged} marked moments are judged. From 40 on, attune calibrate tells how often people here agree with such moments; until then nothing moves.`;
+  if (judged < 40) return `${judged} marked ${judged === 1 ? "moment is" : "moments are"} judged. From 40 on, attune calibrate tells how often people here agree with such moments; until then nothing moves.`;
   if (judged < 200) return `${judged} marked moments are judged. attune calibrate tells how often people here agree with such moments; from 200 on it can also fit the weights to them.`;
   return `${judged} marked moments are judged. attune calibrate shows what they teach, before and after, and puts it in force only when asked to.`;
 }

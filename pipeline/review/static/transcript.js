@@ -3,6 +3,7 @@ import { clock, lastBefore } from "./clock.js";
 import { badge, button, el, say } from "./dom.js";
 
 const LINGER_S = 0.6; // a word stays lit this long after its end
+const ROUNDED_S = 0.001; // a browser that is sent to a time may stand this much before it
 
 export class Transcript {
   /** @param act `seek(seconds)`, `correct(correction)` */
@@ -77,7 +78,8 @@ export class Transcript {
 
   letGo() { if (this.following) this.follow(false); }
 
-  tick(at, { jump = false } = {}) {
+  tick(time, { jump = false } = {}) {
+    const at = time + ROUNDED_S;
     const n = lastBefore(this.wordStarts, at);
     const word = n >= 0 && at < this.flat[n].end + LINGER_S ? this.flat[n] : null;
     const node = word ? this.span(word.turn, word.word) : null;
