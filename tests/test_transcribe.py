@@ -14,19 +14,17 @@ from hypothesis import strategies as st
 from pipeline.intervals import Span, covered_s, merge
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
 from pipeline.speech import transcribe as transcribe_module
+from pipeline.speech.chunks import Chunk, Packing, cut_out, pack_chunks
 from pipeline.speech.engines import whisper_align
 from pipeline.speech.engines.whisper_align import HeardWord
 from pipeline.speech.engines.whisper_options import is_loop, longest_run
 from pipeline.speech.transcribe import (
     ENGINES,
     RETRIES,
-    Chunk,
     TranscribeOptions,
     _hear,
-    cut_out,
     find_untranscribed,
     keep_supported,
-    pack_chunks,
     place_word,
     transcribe,
     transcribe_models,
@@ -37,6 +35,7 @@ from tests.made_speech import make_music, make_noise, make_tone, silence, whispe
 
 RATE = 16000
 OPTIONS = TranscribeOptions()
+PACKING = Packing(OPTIONS.max_chunk_s, OPTIONS.bridge_s, OPTIONS.pad_s)
 TINY = TranscribeOptions(model="whisper-tiny.en", precision="float32", batch_size=4)
 
 
@@ -89,7 +88,7 @@ def talk(draw):
 def test_chunks_cover_all_speech_once_and_fit_what_whisper_hears(case):
     activity, length_s = case
     samples = np.zeros(round(length_s * RATE), dtype=np.float32)
-    chunks = pack_chunks(activity, samples, OPTIONS)
+    chunks = pack_chunks(activity, samples, PACKING)
     pieces = [piece for chunk in chunks for piece in chunk.pieces]
     assert all(chunk.duration_s <= OPTIONS.max_chunk_s + 1e-6 for chunk in chunks)
     assert all(a.end <= b.start + 1e-9 for a, b in pairwise(pieces))
@@ -101,16 +100,31 @@ def test_chunks_cover_all_speech_once_and_fit_what_whisper_hears(case):
         assert len(cut_out(samples, chunk)) <= 30 * RATE
 
 
-def test_a_long_stretch_is_cut_in_its_silence():
-    activity = [Activity(0, 20), Activity(20.4, 25), Activity(25.2, 50)]
-    chunks = pack_chunks(activity, np.zeros(50 * RATE, dtype=np.float32), OPTIONS)
-    assert chunks[0].pieces[0].end == pytest.approx(20.2)
+@pytest.mark.parametrize(("end", "cut"), [(48, 20.2), (50, 25.1)], ids=["the longer silence", "fewer chunks"])
+def test_a_long_stretch_is_cut_in_its_silence(end, cut):
+    activity = [Activity(0, 20), Activity(20.4, 25), Activity(25.2, end)]
+    first, second = pack_chunks(activity, np.zeros(end * RATE, dtype=np.float32), PACKING)
+    assert first.pieces[-1].end == second.pieces[0].start == pytest.approx(cut)
+
+
+def test_chunks_end_where_silence_is_left_out_anyway():
+    """First come, first packed would take the fourth stretch into the first chunk, and cut after a breath."""
+    activity = [Activity(0, 8), Activity(8.5, 16), Activity(18, 25), Activity(25.4, 32), Activity(32.5, 40)]
+    chunks = pack_chunks(activity, np.zeros(40 * RATE, dtype=np.float32), PACKING)
+    assert [(chunk.pieces[0].start, chunk.pieces[-1].end) for chunk in chunks] == [(0, 16.2), (17.8, 40)]
+
+
+def test_no_fewer_chunks_would_hold_the_speech():
+    """Six stretches of 9 s: three fit a chunk, and two chunks hold them all."""
+    activity = [Activity(10 * i, 10 * i + 9) for i in range(6)]
+    chunks = pack_chunks(activity, np.zeros(60 * RATE, dtype=np.float32), Packing(29.0, 0.5, 0.1))
+    assert [len(chunk.pieces) for chunk in chunks] == [3, 3]
 
 
 def test_a_stretch_without_silence_is_cut_where_it_is_quietest():
     samples = np.full(40 * RATE, 0.1, dtype=np.float32)
     samples[22 * RATE : round(22.2 * RATE)] = 0.001
-    chunks = pack_chunks([Activity(0, 40)], samples, OPTIONS)
+    chunks = pack_chunks([Activity(0, 40)], samples, PACKING)
     assert chunks[0].pieces[0].end == pytest.approx(22.1, abs=0.06)
 
 
@@ -218,7 +232,7 @@ def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
 
     audio, activity = acted
     model = load_model("whisper-tiny.en", "float32")
-    packing = TranscribeOptions(max_chunk_s=12.0, pad_s=pad_s, bridge_s=bridge_s)
+    packing = Packing(max_s=12.0, pad_s=pad_s, bridge_s=bridge_s)
     chunks = [cut_out(audio.mono, c) for c in pack_chunks(activity, audio.mono, packing)]
     mel = mel_spectrograms(model, chunks)
     rules = build_rules(build_tokenizer(model, "en"), verbatim=True)

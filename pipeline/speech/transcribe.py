@@ -15,8 +15,9 @@ from itertools import islice, pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pipeline.intervals import HasTimes, Span, covered_s, gap_s, gaps, merge, overlap_s, within
+from pipeline.intervals import Span, covered_s, gaps, merge, overlap_s, within
 from pipeline.records import Activity, AttuneError, Audio, Given, Word
+from pipeline.speech.chunks import RATE_HZ, Chunk, Cuts, Packing, cut_out, pack_chunks, padded, place_span
 from pipeline.speech.engines import faster_whisper, openai_whisper
 from pipeline.speech.engines.sphinx_align import LANGUAGE as ALIGNED_LANGUAGE
 from pipeline.speech.engines.sphinx_align import Aligner
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 ENGINES: dict[str, ModuleType] = {"openai_whisper": openai_whisper, "faster_whisper": faster_whisper}
 LANGUAGE_CHUNKS = 4  # the longest, heard to find the language once per recording
 RETRIES = 2  # a chunk in which speech was left out is heard in halves, and those in halves again
-RATE_HZ = 16000
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,6 @@ class TranscribeOptions:
     support_s: float = 0.2  # a word further than this from all voice activity is dropped; seconds
     min_confidence: float = 0.0  # words below this are dropped; 0 to 1
     overlap_confidence: float = 0.5  # factor on the confidence of words where two people speak at once
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Stretches of the recording that Whisper hears one after another, at most 30 s together."""
-
-    pieces: tuple[Span, ...]
-
-    @property
-    def duration_s(self) -> float:
-        return sum(piece.end - piece.start for piece in self.pieces)
 
 
 Heard = tuple[Chunk, "list[HeardWord]"]  # a chunk and its words
@@ -96,7 +85,7 @@ def transcribe(
             mend="set engine in the [words] table of the settings to one of these",
             code="engine-unknown",
         )
-    chunks = pack_chunks(activity, audio.mono, options)
+    chunks = pack_chunks(activity, audio.mono, _packing(options))
     told = options.language
     if not told:
         options = replace(options, language=_find_language(audio.mono, chunks, options))
@@ -105,7 +94,7 @@ def transcribe(
     words = tighten(words, activity, audio.mono, RATE_HZ)
     if options.align and options.language == ALIGNED_LANGUAGE:
         own = [(chunk, len(found)) for chunk, found in heard]
-        words = _align(words, own, audio.mono, _padded(merge(activity), options.support_s, len(audio.mono) / RATE_HZ))
+        words = _align(words, own, audio.mono, padded(merge(activity), options.support_s, len(audio.mono) / RATE_HZ))
     if not told:
         words = [replace(word, language=options.language) for word in words]
     return keep_supported(sorted(words, key=lambda w: (w.start, w.end)), activity, options)
@@ -169,6 +158,10 @@ def _listen(samples: np.ndarray, chunks: Sequence[Chunk], options: TranscribeOpt
     return heard
 
 
+def _packing(options: TranscribeOptions) -> Packing:
+    return Packing(options.max_chunk_s, options.bridge_s, options.pad_s)
+
+
 def _tell(options: TranscribeOptions) -> EngineOptions:
     return EngineOptions(
         model=options.model,
@@ -200,7 +193,8 @@ def _halves(chunk: Chunk, activity: Sequence[Activity], samples: np.ndarray, opt
         for piece in chunk.pieces
         for a in within(activity, piece)
     ]
-    halves = pack_chunks(inside, samples, replace(options, max_chunk_s=max(chunk.duration_s / 2 + 1.0, 5.0)))
+    packing = replace(_packing(options), max_s=max(chunk.duration_s / 2 + 1.0, 5.0))
+    halves = pack_chunks(inside, samples, packing)
     return [Chunk(tuple(_clip(piece, chunk) for piece in half.pieces)) for half in halves]
 
 
@@ -237,109 +231,10 @@ def _spread(line: Given) -> list[Word]:
     return words
 
 
-def pack_chunks(activity: Sequence[Activity], samples: np.ndarray, options: TranscribeOptions) -> list[Chunk]:
-    """Voice activity as chunks of at most `options.max_chunk_s`, in order of time, together covering all of it.
-
-    Stretches closer than `options.bridge_s` stay one; each keeps `options.pad_s` of silence on both sides. A stretch
-    that is too long is cut in its longest silence, or where it has none, where it is quietest.
-    """
-    end_s = len(samples) / RATE_HZ
-    pieces = [
-        piece
-        for stretch in _padded(merge(activity, options.bridge_s), options.pad_s, end_s)
-        for piece in _split(stretch, activity, samples, options.max_chunk_s)
-    ]
-    chunks: list[list[Span]] = []
-    room = 0.0
-    for piece in pieces:
-        length = piece.end - piece.start
-        if length > room:
-            chunks.append([])
-            room = options.max_chunk_s
-        chunks[-1].append(piece)
-        room -= length
-    return [Chunk(tuple(pieces)) for pieces in chunks]
-
-
-def _padded(stretches: Sequence[Span], pad_s: float, end_s: float) -> list[Span]:
-    """Each stretch with silence on both sides; neighbours share what lies between them."""
-    padded = []
-    for before, stretch, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
-        left = pad_s if before is None else min(pad_s, gap_s(before, stretch) / 2)
-        right = pad_s if after is None else min(pad_s, gap_s(stretch, after) / 2)
-        start, end = max(0.0, stretch.start - left), min(end_s, stretch.end + right)
-        if end > start:
-            padded.append(Span(start, end))
-    return padded
-
-
-def _split(stretch: Span, activity: Sequence[Activity], samples: np.ndarray, max_s: float) -> list[Span]:
-    """Cut a stretch until every piece fits, each cut as late as a good one allows."""
-    pieces = []
-    while stretch.end - stretch.start > max_s:
-        # The later half of what fits: a cut there leaves no crumbs.
-        reach = Span(stretch.start + max_s / 2, stretch.start + max_s)
-        silences = gaps(within(activity, reach), reach)
-        cut = _middle(max(silences, key=lambda s: s.end - s.start)) if silences else _quietest(samples, reach)
-        pieces.append(Span(stretch.start, cut))
-        stretch = Span(cut, stretch.end)
-    return [*pieces, stretch]
-
-
-def _middle(span: Span) -> float:
-    return (span.start + span.end) / 2
-
-
-def _quietest(samples: np.ndarray, reach: Span, window_s: float = 0.1) -> float:
-    """The middle of the window with the least energy."""
-    import numpy as np
-
-    first, width = round(reach.start * RATE_HZ), round(window_s * RATE_HZ)
-    power = np.square(samples[first : round(reach.end * RATE_HZ)], dtype=np.float64)
-    level = np.convolve(power, np.ones(width), mode="valid")
-    return reach.start + (int(level.argmin()) + width / 2) / RATE_HZ
-
-
-@dataclass(frozen=True)
-class Cuts(Sequence):
-    """The sound of each chunk, cut out when it is asked for: all of them together would hold the recording twice."""
-
-    samples: np.ndarray
-    chunks: Sequence[Chunk]
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __getitem__(self, at):
-        if isinstance(at, slice):
-            return [cut_out(self.samples, chunk) for chunk in self.chunks[at]]
-        return cut_out(self.samples, self.chunks[at])
-
-
-def cut_out(samples: np.ndarray, chunk: Chunk) -> np.ndarray:
-    """The sound of a chunk, its pieces joined."""
-    import numpy as np
-
-    return np.concatenate([samples[round(p.start * RATE_HZ) : round(p.end * RATE_HZ)] for p in chunk.pieces])
-
-
 def place_word(word: HeardWord, chunk: Chunk) -> Word:
     """A word of a chunk at its place in the recording: inside the piece that holds most of it."""
     place = place_span(word, chunk)
     return Word(round(place.start, 3), round(place.end, 3), word.text, round(word.probability, 4))
-
-
-def place_span(span: HasTimes, chunk: Chunk) -> Span:
-    """A stretch of a chunk's sound at its place in the recording: inside the piece that holds most of it."""
-    at, best = 0.0, None
-    for piece in chunk.pieces:
-        length = piece.end - piece.start
-        inside = Span(max(span.start, at) - at, min(span.end, at + length) - at)
-        if best is None or inside.end - inside.start > best[0]:
-            best = (inside.end - inside.start, piece.start + inside.start, piece.start + max(inside.start, inside.end))
-        at += length
-    _, start, end = best
-    return Span(start, end)
 
 
 def keep_supported(words: Sequence[Word], activity: Sequence[Activity], options: TranscribeOptions) -> list[Word]:
