@@ -417,6 +417,12 @@ def test_the_session_is_laid_out_for_the_page(page):
     ]
 
 
+@pytest.mark.parametrize("length_s", [809.0, 3011.2, 5400.7, 0.5])
+def test_a_session_of_any_length_is_laid_out(page, store, length_s):
+    (store / "sessions" / QUIET / "about.json").write_bytes(formats.dump("about.json", About(QUIET, "", length_s)))
+    assert page.get(f"/api/sessions/{QUIET}").status_code == 200
+
+
 def test_parts_of_a_copy_are_sent_as_asked_for(page, store):
     folder = store / "sessions" / SPOKEN
     from pipeline.session import Session

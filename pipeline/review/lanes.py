@@ -20,7 +20,7 @@ def floor_share(turns: Sequence[Turn], end_s: float) -> list[tuple[float, float]
     """(therapist, client) share of each bin in which they hold the floor, 0 to 1; bins of `bin_s(end_s)`."""
     step = bin_s(end_s)
     spans = [merge(t for t in turns if t.role == role and not t.backchannel) for role in ("therapist", "client")]
-    bins = [Span(k * step, min(end_s, (k + 1) * step)) for k in range(int(-(-end_s // step)))]
+    bins = [Span(k * step, min(end_s, (k + 1) * step)) for k in range(MOST_BINS) if k * step < end_s]
     shares = [_share_of_bins(own, bins) for own in spans]
     return list(zip(*shares, strict=True))
 

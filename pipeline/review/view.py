@@ -52,7 +52,7 @@ def build_view(contents: Contents) -> dict[str, Any]:
         "notes": [note for note in contents.findings.notes if not note.startswith(NOTHING)],
         "floor": {"bin_s": lanes.bin_s(end_s), "shares": lanes.floor_share(turns, end_s)},
         "silences": [tuple(span) for span in lanes.find_silences(turns, end_s)],
-        "poor": lanes.find_poor_sound(contents.windows),
+        "poor": None if contents.windows is None else lanes.find_poor_sound(contents.windows),
     }
 
 

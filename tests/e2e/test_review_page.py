@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline import formats
@@ -131,6 +132,7 @@ def test_a_whole_review_by_keyboard(desk):
     desk.page.wait_for_selector(".card")
     desk.wait_for_sound()
     first = desk.page.inner_text(".play")
+    assert desk.page.inner_text(".card .closest") == "answers after 4.2 s; usual 0.9 s"  # why, at first sight
     desk.keys("n")
     assert desk.page.inner_text(".play") != first
     desk.keys("p")
@@ -431,6 +433,18 @@ def test_the_agreement_page_gives_away_nobody_elses_verdict_on_a_clip_not_judged
     assert list(told.values()) == [[("ab", "disagree")], [("ab", "disagree"), ("mh", "agree")]]
 
 
+def test_where_the_sound_was_poor_is_a_lane_of_its_own(desk):
+    windows = pd.DataFrame({"start": [60.0, 65.0, 600.0], "end": [90.0, 95.0, 630.0], "grey": True})
+    windows["grey_why"] = "speech hardly above the room"
+    (desk.store / "sessions" / LONG / "windows.parquet").write_bytes(formats.dump("windows.parquet", windows))
+    desk.enter(LONG)
+    assert "Sound\n▨ poor in 2 places" in desk.page.inner_text(".overview .names")
+    titles = desk.page.eval_on_selector_all(".sound-lane .poor", "(all) => all.map((bar) => bar.title)")
+    assert titles == [f"Sound hard to trust from {at}: speech hardly above the room" for at in ("1:00", "10:00")]
+    desk.page.goto(f"{desk.address.split('?')[0]}#/session/{SPOKEN}")
+    desk.page.wait_for_selector(".overview .names:has-text('not measured')")
+
+
 def test_markup_in_a_transcript_is_shown_as_text(desk):
     path = desk.store / "sessions" / SPOKEN / "turns.jsonl"
     path.write_text(
@@ -708,6 +722,7 @@ def test_a_session_without_a_word_is_shown_as_such(desk):
     desk.page.wait_for_selector(".empty")
     assert "No words were heard" in desk.page.inner_text(".transcript")
     assert "not heard" in desk.page.inner_text(".overview")
+    assert "Sound\nnone" in desk.page.inner_text(".overview")
     desk.keys("n", "a", "m", "t", "ArrowRight", "f", "e", "i")
     desk.saved(2)
     assert desk.said == []

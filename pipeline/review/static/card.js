@@ -36,7 +36,7 @@ function heading(item, act) {
     "header",
     {},
     badge(item.sign, item.number, 36),
-    el("div", {}, el("h2", { id: "card-title" }, item.title), el("p", { class: "closest" }, item.clip === null ? "added by hand" : item.told?.closest ? ["closest to: ", el("b", {}, item.told.closest)] : "")),
+    el("div", {}, el("h2", { id: "card-title" }, item.title), el("p", { class: "closest" }, item.clip === null ? "added by hand" : item.told?.closest ? ["closest to: ", el("b", {}, item.told.closest)] : item.why[0] || "")),
     el(
       "button",
       { type: "button", class: "main play", title: "Play from the lead-in (Enter)", "aria-keyshortcuts": "Enter", on: { click: () => act.play(item) } },

@@ -16,7 +16,7 @@ export class Overview {
     this.track = el(
       "div",
       { class: "track", on: { pointerdown: (event) => this.press(event) } },
-      this.shades, this.marks, this.repairs, this.floor(), this.quiet(), this.axis(), this.head,
+      this.shades, this.marks, this.repairs, this.floor(), this.quiet(), this.sound(), this.axis(), this.head,
     );
     this.slider = el("div", {
       class: "position", role: "slider", tabindex: 0, "aria-label": "Place in the session",
@@ -30,7 +30,7 @@ export class Overview {
 
   names() {
     const share = this.shareOf("therapist");
-    const row = (name, note, tall) => el("div", { class: tall ? "tall" : "" }, el("b", {}, name), el("span", {}, note));
+    const row = (name, note) => el("div", { class: "low" }, el("b", {}, name), el("span", {}, note));
     [this.count, this.repairCount] = [el("span", {}), el("span", {})];
     return el(
       "div",
@@ -43,9 +43,17 @@ export class Overview {
         el("div", {}, el("b", {}, "Therapist"), el("span", {}, share === null ? "not heard" : `${share} %`)),
         el("div", {}, el("b", {}, "Client"), el("span", {}, share === null ? "" : `${100 - share} %`)),
       ),
-      row("Silences", `${this.view.silences.length ? `${this.view.silences.length} of 3 s +` : "none"}${this.view.poor.length ? " · ▨ poor sound" : ""}`),
+      row("Silences", this.view.silences.length ? `${this.view.silences.length} of 3 s +` : "none"),
+      row("Sound", this.quality()),
       el("div", { class: "axis" }),
     );
+  }
+
+  quality() {
+    const { media, poor } = this.view;
+    if (!media.sound) return "none";
+    if (!poor) return "not measured";
+    return poor.length ? `▨ poor in ${poor.length} ${poor.length === 1 ? "place" : "places"}` : "nowhere poor";
   }
 
   /** Percent of the two people's talking that is this person's, by the share of the floor; null where nobody talks. */
@@ -75,8 +83,12 @@ export class Overview {
 
   quiet() {
     const bars = this.view.silences.map(([start, end]) => this.bar("silence", start, end, `Silence of ${(end - start).toFixed(0)} s at ${clock(start)}`));
-    const poor = this.view.poor.map(([start, end, why]) => this.bar("poor", start, end, `Sound hard to trust from ${clock(start)}: ${why}`));
-    return el("div", { class: "lane quiet-lane" }, poor, bars);
+    return el("div", { class: "lane quiet-lane" }, bars);
+  }
+
+  sound() {
+    const poor = (this.view.poor || []).map(([start, end, why]) => this.bar("poor", start, end, `Sound hard to trust from ${clock(start)}: ${why}`));
+    return el("div", { class: "lane sound-lane" }, poor);
   }
 
   bar(name, start, end, title) {
