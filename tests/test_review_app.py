@@ -15,6 +15,7 @@ import pytest
 from pipeline import formats
 from pipeline.alliance.calibration import Calibration
 from pipeline.alliance.calibration_store import Kept, Such, put_in_force
+from pipeline.alliance.moments import UNSEEN
 from pipeline.records import About
 from pipeline.review import media, verdict_store
 from pipeline.review.access import HEADERS, Gate
@@ -374,6 +375,17 @@ def test_the_clip_drawn_at_random_looks_like_the_others_until_it_is_judged(page)
     closest = "playing down / closing off a feeling"
     assert told["0"] == {"audit": False, "closest": closest, "band": "some evidence", "such": ""}
     assert set(told) == {"0", "2"}
+
+
+def test_what_holds_for_every_flag_is_not_told_of_flags_only(page, store):
+    """Every moment that the rules mark says that faces were not seen; the clip drawn at random does not."""
+    path = store / "sessions" / LONG / "findings.json"
+    found = formats.load(path)
+    moments = tuple(m if m.audit else replace(m, against=(*m.against, UNSEEN)) for m in found.moments)
+    path.write_bytes(formats.dump("findings.json", replace(found, moments=moments)))
+    against = [clip["against"] for clip in page.get(f"/api/sessions/{LONG}").json()["clips"]]
+    assert against == [["the line before may be about arrangements"], [], [], [], []]
+    assert page.get(f"/api/sessions/{LONG}/export/html").text.count(UNSEEN) == 5
 
 
 def test_how_often_people_agreed_with_such_flags_is_told_after_the_verdict(page, store):

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pipeline.alliance.moments import UNSEEN
 from pipeline.records import Findings, Moment
-from pipeline.review.view import NOTHING, clips, reasons_of
+from pipeline.review.view import NOTHING, against_of, clips, reasons_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,5 +39,5 @@ def veil(findings: Findings, told: Collection[int], turn_table: pd.DataFrame | N
 
 
 def _veiled(moment: Moment, turn_table: pd.DataFrame | None) -> Moment:
-    why = tuple(reasons_of(moment, turn_table))
-    return replace(moment, marker="", score=0.0, band=UNTOLD, why=why, audit=False)
+    why, against = tuple(reasons_of(moment, turn_table)), (*against_of(moment), UNSEEN)
+    return replace(moment, marker="", score=0.0, band=UNTOLD, why=why, against=against, audit=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.alliance.calibration_store import Such
+from pipeline.alliance.moments import UNSEEN
 from pipeline.exports.text import one_line
 from pipeline.exports.wording import BANDS, KINDS, marker_label, strategies
 from pipeline.records import Findings, Moment, Repair, Turn, Voice
@@ -76,7 +77,7 @@ def _clip(moment: Moment, contents: Contents) -> dict[str, Any]:
         "kind": moment.kind,
         "title": KINDS[moment.kind],
         "why": [one_line(reason) for reason in reasons_of(moment, contents.turn_table)],
-        "against": [one_line(reason) for reason in moment.against],
+        "against": [one_line(reason) for reason in against_of(moment)],
         "words": moment.words,
         "repairs": [_repair(repair) for repair in moment.repairs],
     }
@@ -108,6 +109,12 @@ def reasons_of(moment: Moment, table: pd.DataFrame | None) -> Sequence[str]:
         if row.get("role") == "client" and row["start"] < moment.end and row["end"] > moment.start:
             found += _row_reasons(row)
     return [said for _, said in sorted(found, key=lambda pair: (-pair[0], pair[1]))[: MOST_REASONS // 2]]
+
+
+def against_of(moment: Moment) -> list[str]:
+    """What counts against this moment in particular. What holds for all that the tool marks is not among it: the page
+    says that of every clip, also of one that no rule chose."""
+    return [reason for reason in moment.against if reason != UNSEEN]
 
 
 def _row_reasons(row: dict[str, Any]) -> list[tuple[float, str]]:
