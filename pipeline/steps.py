@@ -178,7 +178,7 @@ MOMENTS = Step(
     reads=(MARKERS, TURNS, TURN_TABLE, VOICES, CALIBRATION),
     make=find_clinic_moments,
     options=MomentsOptions(),
-    version=2,
+    version=3,
 )
 EXPORTS = Step(
     name="exports",

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.alliance.evidence import gather
 from pipeline.alliance.markers import MarkersOptions, find_markers
-from pipeline.alliance.moments import MomentsOptions, find_moments
+from pipeline.alliance.moments import MomentsOptions, find_moments, link_repairs
 from pipeline.features.turn_table import TurnTableOptions, measure_turns
-from pipeline.records import Marker, Turn, Voice, Word
+from pipeline.records import Marker, Moment, Repair, Turn, Voice, Word
 from tests.talk import CALM_SESSION, COMPLAINT, QUIET_SESSION, SESSION, SHUTTING_DOWN, VOICES, talk
 
 BOTH = pytest.mark.parametrize("embedder", ["none", pytest.param("minilm", marks=pytest.mark.models)])
@@ -139,3 +139,25 @@ def test_three_unanswered_invitations_flag_and_fewer_do_not(count, flagged):
     assert len(silences) == count
     found = find_moments(silences, turns, None, VOICES, MomentsOptions(audit=False))
     assert bool(found.moments) is flagged
+
+
+def moment(start, peak, end):
+    return Moment(start, end, peak, "withdrawal", "", 0.0, "some", (), (), "")
+
+
+def attempt(start, end):
+    return Repair(start, end, ("rs_redirect_refocus",), "immediate", "cannot tell", "")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "answered"),
+    [
+        (40, 70, 0),  # the second moment begins with the therapist's turn in which the attempt ends
+        (85, 110, 1),  # begun while the second went on, after its peak
+        (4, 6, 0),  # before any peak: the moment that had begun
+        (450, 470, None),  # too long after both
+    ],
+)
+def test_a_repair_answers_the_latest_moment_that_had_peaked(start, end, answered):
+    linked = link_repairs([moment(0, 20, 35), moment(60, 80, 90)], [attempt(start, end)], 300.0)
+    assert [k for k, m in enumerate(linked) if m.repairs] == ([] if answered is None else [answered])

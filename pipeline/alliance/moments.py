@@ -76,7 +76,7 @@ def find_moments(
     spans = choose_spans(evidence, turns, options, duration)
     bands = stability.find_bands(evidence, spans, turns, options, duration, choose_spans)
     chosen = [_moment(span, band, markers, turns) for span, band in zip(spans, bands, strict=True)]
-    linked = _link(chosen, repairs, options.link_s)
+    linked = link_repairs(chosen, repairs, options.link_s)
     if not linked:
         notes.append("nothing crossed the line; this does not mean that there was no rupture")
     audit = [_audit_clip(turns, linked)] if options.audit else []
@@ -178,16 +178,28 @@ def _reasons(ordered: Sequence[Marker]) -> tuple[str, ...]:
     return tuple(line for line in [*kept.values(), before] if line)[:REASONS]
 
 
-def _link(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -> list[Moment]:
-    """Every repair is linked to the latest rupture that had begun, if that ended at most `link_s` before it."""
+def link_repairs(moments: Sequence[Moment], repairs: Sequence[Repair], link_s: float) -> list[Moment]:
+    """The moments with the repair attempts that answer them: each answers one moment or none.
+
+    link_s   an attempt answers a moment that ended at most this many seconds before it
+    """
     answers: dict[int, list[Repair]] = {}
     for repair in repairs:
-        open_ = [
-            (m.start, k) for k, m in enumerate(moments) if m.start <= repair.end and repair.start - m.end <= link_s
-        ]
-        if open_:
-            answers.setdefault(max(open_)[1], []).append(repair)
+        answered = _answered(moments, repair, link_s)
+        if answered is not None:
+            answers.setdefault(answered, []).append(repair)
     return [replace(m, repairs=tuple(answers.get(k, ()))) for k, m in enumerate(moments)]
+
+
+def _answered(moments: Sequence[Moment], repair: Repair, link_s: float) -> int | None:
+    """Index of the moment that a repair attempt answers: the latest that had peaked by the middle of the attempt, or
+    else had begun by its end; None where every such moment ended more than `link_s` before it.
+
+    The peak decides, because the moment after begins with the therapist's turn before it, which may be the attempt.
+    """
+    near = [k for k, m in enumerate(moments) if m.start <= repair.end and repair.start - m.end <= link_s]
+    peaked = [k for k in near if moments[k].peak <= (repair.start + repair.end) / 2]
+    return max(peaked or near, key=lambda k: moments[k].peak, default=None)
 
 
 def far_turns(turns: Sequence[Turn], flagged: Sequence[Moment]) -> list[int]:
