@@ -614,7 +614,7 @@ def test_a_note_is_not_lost_while_something_else_is_kept(desk):
     assert "first half, second half" in (desk.store / "sessions" / LONG / "notes.jsonl").read_text()
 
 
-@pytest.mark.parametrize("width", [1280, 1440, 1920])
+@pytest.mark.parametrize("width", [1280, 1366, 1431, 1440, 1920])
 def test_nothing_is_cut_off_and_everything_has_a_name(browser, made, tmp_path, width):
     desk = Desk(browser, shutil.copytree(made, tmp_path / "store"), width)
     try:
