@@ -445,6 +445,24 @@ def test_where_the_sound_was_poor_is_a_lane_of_its_own(desk):
     desk.page.wait_for_selector(".overview .names:has-text('not measured')")
 
 
+def test_a_blind_first_pass_shows_nobody_elses_marks_either(desk):
+    desk.enter(LONG)
+    desk.keys("m")
+    desk.saved(1)
+    desk.page.click("button.who")
+    desk.page.get_by_label("Initials or a short name").fill("ab")
+    desk.keys("Enter")
+    desk.page.wait_for_selector("dialog", state="detached")
+    desk.page.click("button:has-text('Consensus')")
+    desk.page.get_by_text("A moment mh added").first.wait_for()
+    desk.keys("b")
+    desk.page.wait_for_selector("button[aria-pressed=false]:has-text('Consensus')")
+    assert desk.page.locator(".clips li button").count() == 0
+    desk.page.click("button:has-text('Consensus')")
+    assert "stay hidden" in desk.page.inner_text("#said")
+    assert desk.page.locator(".clips li button").count() == 0
+
+
 def test_markup_in_a_transcript_is_shown_as_text(desk):
     path = desk.store / "sessions" / SPOKEN / "turns.jsonl"
     path.write_text(

@@ -135,7 +135,7 @@ class Desk {
       others: this.judged.others.filter((v) => v.clip === k),
     }));
     const marks = this.judged.own.filter((v) => v.clip === null).map((v) => this.markItem(v));
-    const theirs = this.everyone ? this.judged.others.filter((v) => v.clip === null).map((v) => ({ ...this.markItem(v), key: `t${v.id}`, verdict: undefined, others: [v] })) : [];
+    const theirs = this.everyone && !this.hidden ? this.judged.others.filter((v) => v.clip === null).map((v) => ({ ...this.markItem(v, v.rater), key: `t${v.id}`, verdict: undefined, others: [v] })) : [];
     const items = [...clips, ...marks, ...theirs].sort((a, b) => a.start - b.start);
     let number = 0;
     for (const item of items) {
@@ -148,9 +148,9 @@ class Desk {
     return items;
   }
 
-  markItem(v) {
+  markItem(v, who = "you") {
     const kind = ["withdrawal", "confrontation", "repair"].includes(v.kind) ? v.kind : "";
-    const title = v.mark ? (kind ? `${this.words.kinds[kind]}, added` : "A moment you added") : "Judged before, no longer marked";
+    const title = v.mark ? (kind ? `${this.words.kinds[kind]}, added` : `A moment ${who} added`) : "Judged before, no longer marked";
     return { key: `m${v.mark || v.id}`, clip: null, mark: v.mark, kind, sign: "own", title, closest: "", start: v.start, end: v.end, verdict: v, others: [], why: [], against: [], repairs: [] };
   }
 
@@ -373,15 +373,19 @@ class Desk {
   blind() {
     this.hidden = !this.hidden;
     memory.set("blind", this.hidden);
+    const together = this.hidden && this.everyone;
+    if (together) this.everyone = false; // nobody else's verdicts in a blind first pass
     this.chosenKey = this.items()[0]?.key || null;
     this.draw();
+    if (together) this.reload();
     say(this.hidden ? "What the tool marked is hidden" : "What the tool marked is shown");
   }
 
   consensus() {
+    if (this.hidden) return say("In a blind first pass other people's verdicts stay hidden. Press B to end it.");
     this.everyone = !this.everyone;
     say(this.everyone ? "Consensus: everybody's verdicts are shown; what you decide now is the common one" : "Your own verdicts");
-    this.reload();
+    return this.reload();
   }
 
   // ---------------------------------------------------------------------------------------- corrections
