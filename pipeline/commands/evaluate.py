@@ -28,8 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made = {name: benchmarks.add_parser(name, help=does) for name, does in BENCHMARKS.items()}
     for name, benchmark in made.items():
         if name == "scale":
-            benchmark.add_argument("path", nargs="?", type=Path, metavar="FILE", help="a recording; else transcripts")
+            benchmark.add_argument(
+                "path", nargs="?", type=Path, metavar="FILE", help="a recording, or a folder of them; else transcripts"
+            )
             benchmark.add_argument("--sessions", type=int, default=20, metavar="N", help="how many (default: 20)")
+            benchmark.add_argument(
+                "--overlap",
+                action="store_true",
+                help="one worker and two in turn, twice: whether to read and measure the next recording while models "
+                "run is faster here",
+            )
             common.add_json(benchmark)
             common.add_settings(benchmark)
             continue
@@ -126,7 +134,33 @@ def _background(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _scale(args: argparse.Namespace) -> tuple[Any, str]:
-    from pipeline.evaluate.scale import evaluate_scale, render_scale
+    from pipeline.evaluate import scale
 
-    nights = evaluate_scale(args.sessions, args.path, common.read_settings(args.settings), _tell)
-    return [asdict(night) for night in nights], render_scale(nights)
+    recordings = _recordings(args.path)
+    if args.overlap and not recordings:
+        raise AttuneError(
+            "--overlap needs recordings, for transcripts have no models to wait for",
+            mend="attune evaluate scale FILE_OR_FOLDER --overlap",
+            code="no-such-file",
+        )
+    plans = scale.OVERLAP if args.overlap else scale.PLANS
+    nights = scale.evaluate_scale(args.sessions, recordings, common.read_settings(args.settings), _tell, plans)
+    rows = [asdict(night) for night in nights]
+    if args.overlap:
+        return {"nights": rows, "two_against_one": asdict(scale.compare_overlap(nights))}, scale.render_overlap(nights)
+    return rows, scale.render_scale(nights)
+
+
+def _recordings(path: Path | None) -> list[Path]:
+    """The recording at a path, or those in the folder there.
+
+    raises   AttuneError for a folder without any
+    """
+    from pipeline.commands.process import RECORDINGS
+
+    if path is None or path.is_file():
+        return [path] if path else []
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in RECORDINGS)
+    if not found:
+        raise AttuneError(f"there is no recording in {str(path)!r}", mend="check the path", code="no-such-file")
+    return found

@@ -1,8 +1,9 @@
 """How a night grows: sessions an hour, what each session and each task costs besides its steps, database and memory.
 
 Transcripts of an invented talk are brought up to date by real worker processes, so that the figures are those of the
-machinery and hardly of the models: with Prefect and without, on one worker and on two. With a recording instead, its
-copies (of the same sound, with other bytes) go the whole way.
+machinery and hardly of the models: with Prefect and without, on one worker and on two. With recordings instead, their
+copies (of the same sound, with other bytes) go the whole way; so it can be told whether a second worker, which reads
+and measures the next recording while this one's models run, is worth its memory here.
 
 Times in seconds by the wall clock, memory in MB of resident set. Linux tells the memory of other processes; elsewhere
 it is left out.
@@ -22,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records import AttuneError
-from pipeline.session import open_session
+from pipeline.session import Event, Session, open_session
 from pipeline.settings import Tables
-from pipeline.steps import STEPS
+from pipeline.steps import BY_NAME, STEPS
 from pipeline.store import open_store
 
 SENTENCES = (
@@ -37,8 +38,10 @@ SENTENCES = (
     ("therapist", "I was pushing the worksheet and I missed what you were telling me. How was that?"),
     ("client", "It felt like school, to be honest. I came to talk about my sister, and I got homework."),
 )
+SAMPLE_S = 0.5  # between two looks at the workers' memory
 LENGTHS = (12, 20)  # repetitions of the sentences: 8 to 14 minutes, so that no two sessions in a row are alike
 PLANS = ((1, False), (1, True), (2, True))  # workers, with Prefect
+OVERLAP = ((1, False), (2, False)) * 2  # in turn, so that a machine that grows busier favours neither
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,13 @@ class Night:
     start_s            until the first step begins: Python, libraries, Prefect's server
     sessions_per_hour  once everything is loaded, after the first session
     step_s             own time of the steps of a session, mean
+    light_s            of it, that of the steps which use no models: what another's models can be overlapped with
     overhead_s         what a worker spends on a session besides, mean: files, hashes, receipts, Prefect
     cpu_s              processor seconds of workers and server for a session, mean: what a busy machine does not change
     database_kb        growth of Prefect's database for a session; 0 without Prefect
     memory_mb          a worker's resident memory after the first, the middle and the last session
+    peak_mb            the most that all workers held at once; what they share is counted once
+    spent_s            processor seconds of all workers and the server, from the start to the last session's end
     leak_kb            growth of that memory for a session, least squares over the second half
     server_mb          resident memory of Prefect's server after the first and the last session; 0 without Prefect
     """
@@ -70,25 +76,33 @@ class Night:
     memory_mb: tuple[float, float, float]
     leak_kb: float
     server_mb: tuple[float, float] = (0.0, 0.0)
+    light_s: float = 0.0
+    peak_mb: float = 0.0
+    spent_s: float = 0.0
 
 
 def evaluate_scale(
-    sessions: int, recording: Path | None, tables: Tables, tell: Callable[[str], None] = lambda line: None
+    sessions: int,
+    recordings: Sequence[Path],
+    tables: Tables,
+    tell: Callable[[str], None] = lambda line: None,
+    plans: Sequence[tuple[int, bool]] | None = None,
 ) -> list[Night]:
-    """The nights of `PLANS`, each in a new store.
+    """The nights of `plans`, by default of `PLANS`, each in a new store.
 
-    sessions    how many; at least 4, so that there is a second half
-    recording   repeated with other bytes; transcripts where it is None
+    sessions     how many; at least 4, so that there is a second half
+    recordings   repeated in turn, with other bytes; transcripts where there are none
+    plans        workers, and whether with Prefect
     """
     if sessions < 4:
         raise AttuneError(f"{sessions} sessions are too few to see a trend", mend="give 4 or more", code="too-few")
     nights = []
-    for workers, prefect in PLANS:
+    for workers, prefect in PLANS if plans is None else plans:
         tell(
             f"{sessions} sessions on {workers} worker{'s' * (workers > 1)}, {'with' if prefect else 'without'} Prefect"
         )
         with tempfile.TemporaryDirectory(prefix="attune-scale-") as scratch, _environment():
-            nights.append(_run(Path(scratch), sessions, recording, tables, workers, prefect))
+            nights.append(_run(Path(scratch), sessions, recordings, tables, workers, prefect))
     return nights
 
 
@@ -103,7 +117,7 @@ def _environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, workers: int, prefect: bool) -> Night:
+def _run(scratch: Path, count: int, recordings: Sequence[Path], tables: Tables, workers: int, prefect: bool) -> Night:
     from flows import environment
     from flows.context import session as find
     from flows.crew import Audience, Crew
@@ -111,23 +125,34 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
 
     store = scratch / "store"
     open_store(store)
-    settings = _write_settings(store, tables, recording is None)
-    files = list(write_sessions(scratch / "in", count, recording))
-    jobs = [Job(_open(store, file, recording is None), n) for n, file in enumerate(files)]
+    settings = _write_settings(store, tables, not recordings)
+    files = list(write_sessions(scratch / "in", count, recordings))
+    jobs = [Job(_open(store, file, not recordings), n) for n, file in enumerate(files)]
     environment.prepare(store, settings)
     began, first_step = time.monotonic(), []
-    audience = Audience(on_event=lambda event: first_step.append(time.monotonic()) if not first_step else None)
+    light = [0.0]
+
+    def on_event(event: Event) -> None:
+        if not first_step:
+            first_step.append(time.monotonic())
+        if event.outcome == "made" and not _models_of(find(event.session), event.step):
+            light.append(event.seconds)
+
+    audience = Audience(on_event=on_event)
     crew = Crew(workers, find, audience, lock_wait_s=60.0, prefect=prefect)
     done: list[float] = []
     memory: list[float] = []
     database: list[int] = []
     spent: list[float] = []
     serving: list[float] = []
+    peak_mb = 0.0
     try:
         while len(done) < len(jobs):
             while len(crew.busy) < workers and (job := next_job(jobs, 0.0)) is not None:
                 crew.begin(job)
-            for _ in crew.hear(1.0):
+            ended = crew.hear(SAMPLE_S)
+            peak_mb = max(peak_mb, sum(own_mb(worker.process.pid) for worker in crew.workers))
+            for _ in ended:
                 done.append(time.monotonic())
                 memory.append(resident_mb(crew.workers[0].process.pid) if crew.workers else 0.0)
                 serving.append(resident_mb(crew.server.process.pid) if crew.server.process is not None else 0.0)
@@ -143,7 +168,17 @@ def _run(scratch: Path, count: int, recording: Path | None, tables: Tables, work
             code="scale-stopped",
         )
     night = _night(jobs, workers, prefect, first_step[0] - began, began, done, memory, database, spent)
-    return replace(night, server_mb=(round(serving[0], 1), round(serving[-1], 1)))
+    return replace(
+        night,
+        server_mb=(round(serving[0], 1), round(serving[-1], 1)),
+        light_s=round(sum(light) / len(jobs), 3),
+        peak_mb=round(peak_mb, 1),
+        spent_s=round(spent[-1], 1),
+    )
+
+
+def _models_of(session: Session, step: str) -> tuple[str, ...]:
+    return BY_NAME[step].models(session.options(BY_NAME[step]), session.given)
 
 
 def _night(
@@ -200,6 +235,15 @@ def resident_mb(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
 
+def own_mb(process: int) -> float:
+    """Memory of a process, what it shares with others counted by its part; resident memory where that is not told."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    except (OSError, ValueError, IndexError):
+        return resident_mb(process)
+
+
 def _processes(crew: Any) -> list[int]:
     """The workers and their server."""
     server = crew.server.process
@@ -222,14 +266,15 @@ def _size(folder: Path) -> int:
 # ------------------------------------------------------------------------------------------------ what is run
 
 
-def write_sessions(folder: Path, count: int, recording: Path | None) -> Iterator[Path]:
-    """Files of `count` sessions, no two the same: transcripts, or copies of a recording."""
+def write_sessions(folder: Path, count: int, recordings: Sequence[Path] = ()) -> Iterator[Path]:
+    """Files of `count` sessions, no two the same: transcripts, or copies of the recordings in turn."""
     folder.mkdir(parents=True, exist_ok=True)
     for n in range(count):
-        if recording is None:
+        if not recordings:
             path = folder / f"{n:05d}.json"
             path.write_text(json.dumps({"turns": list(_turns(n))}), encoding="utf-8")
         else:
+            recording = recordings[n % len(recordings)]
             path = copy_recording(recording, folder / f"{n:05d}{recording.suffix.lower()}", n)
         yield path
 
@@ -289,4 +334,56 @@ def render_scale(nights: Sequence[Night]) -> str:
     lines.append(
         "leak: its growth for a session over the second half. Steps, besides, cpu, db and leak: for one session."
     )
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two workers against one, by the means of the rounds; below 1 is less with two.
+
+    seconds   wall time to the end of the last session, each worker's loading of its models included
+    cpu       processor seconds of all of it
+    peak      memory
+    rounds    `seconds` of each round
+    """
+
+    seconds: float
+    cpu: float
+    peak: float
+    rounds: tuple[float, ...]
+
+
+def compare_overlap(nights: Sequence[Night]) -> Overlap:
+    """What a second worker changes, from nights of one worker and of two in turn (`OVERLAP`)."""
+    one, two = ([n for n in nights if n.workers == workers] for workers in (1, 2))
+
+    def ratio(figure: Callable[[Night], float]) -> float:
+        return round(sum(map(figure, two)) / max(sum(map(figure, one)), 1e-9), 3)
+
+    return Overlap(
+        seconds=ratio(lambda n: n.seconds),
+        cpu=ratio(lambda n: n.spent_s),
+        peak=ratio(lambda n: n.peak_mb),
+        rounds=tuple(round(b.seconds / a.seconds, 3) for a, b in zip(one, two, strict=True)),
+    )
+
+
+def render_overlap(nights: Sequence[Night]) -> str:
+    """The nights, one line each, and two workers against one."""
+    lines = [f"{'workers':>7} {'wall s':>8} {'cpu s':>8} {'steps s':>8} {'light s':>8} {'peak MB':>8}"]
+    for n in nights:
+        lines.append(
+            f"{n.workers:>7} {n.seconds:>8.1f} {n.spent_s:>8.1f} {n.step_s:>8.1f} {n.light_s:>8.1f} {n.peak_mb:>8.0f}"
+        )
+    found = compare_overlap(nights)
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in found.rounds)
+    lines += [
+        "",
+        f"Two workers against one: wall {found.seconds:.2f} (rounds: {rounds}), processor {found.cpu:.2f}, "
+        f"memory {found.peak:.2f}.",
+        "One step with models runs at a time on the machine, unless [watch] model_slots says more; the light steps of "
+        "another recording run beside it.",
+        "wall, cpu: all of it, each worker's loading of its models included. steps, light: wall time of one session's "
+        "steps, and of those without models.",
+    ]
     return "\n".join(lines)
