@@ -44,7 +44,7 @@ class TranscribeOptions:
     verbatim: bool = True  # keep hesitation sounds (um, uh); more are written than were said: never report exact counts
     batch_size: int = 8  # chunks decoded together; more take more memory
     beams: int = 5  # texts followed at once; 1 is greedy: faster and less accurate
-    precision: str = ""  # "float32", "bfloat16", "float16"; "" takes what is fast and safe on this machine
+    precision: str = ""  # "float32", "bfloat16", "float16", "int8"; "" takes what is fast and safe on this machine
     max_chunk_s: float = 29.0  # Whisper hears 30 s at most; seconds
     align: bool = True  # word times by forced alignment too, where the language is English; else the recogniser's alone
     bridge_s: float = 1.0  # a silence up to this long stays inside the sound Whisper hears; seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.speech.engines.int8 import has_int8
+
 
 def cpu_precision() -> str:
     """ "bfloat16" where the processor multiplies it in hardware, else "float32"."""
@@ -12,7 +14,9 @@ def cpu_precision() -> str:
 
 
 def best_precision() -> str:
-    """ "float16" on CUDA, else `cpu_precision`."""
+    """Whisper's: "float16" on CUDA, else "bfloat16" in hardware, else "int8" where the processor has it."""
     import torch
 
-    return "float16" if torch.cuda.is_available() else cpu_precision()
+    if torch.cuda.is_available():
+        return "float16"
+    return "int8" if cpu_precision() == "float32" and has_int8() else cpu_precision()

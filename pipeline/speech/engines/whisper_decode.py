@@ -15,30 +15,36 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from pipeline.records import AttuneError
+from pipeline.speech.engines.int8 import Int8Matrix, has_int8
 from pipeline.speech.engines.whisper_weights import HEAD_SIZE, load_whisper
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    Affine = tuple[torch.Tensor, torch.Tensor]  # weight and bias
+    Affine = Callable[[torch.Tensor], torch.Tensor]  # x -> x @ weight.T + bias
 
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
 ENCODE_CHUNKS = 2
 ATTENTION_ROWS = 500  # a block of scores is then 1.5 MB in bfloat16
+ROUND_TOKENS, ROUNDS = 4, 8  # up to four tokens, eight times one after the other: a text that goes round
 TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
 
 
 @dataclass(frozen=True)
 class Model:
-    """Whisper, laid out for decoding on this machine; large matrices in `dtype`, layer norms in float32."""
+    """Whisper, laid out for decoding on this machine; layer norms in float32, all else in `dtype`, but for large
+    matrices where those are 8-bit whole numbers."""
 
     dims: object  # openai-whisper's ModelDimensions
     is_multilingual: bool
     num_languages: int
     encoder: torch.nn.Module  # openai-whisper's own
     layers: tuple[_Layer, ...]  # of the decoder
-    embedding: torch.Tensor  # (vocabulary, width), also the output matrix; rows of zeros to a multiple of `TOP_BLOCK`
+    embedding: torch.Tensor  # (vocabulary, width); rows of zeros to a multiple of `TOP_BLOCK`
+    output: Affine  # the same matrix, from width to vocabulary
     positions: torch.Tensor  # (448, width)
     final_norm: torch.nn.Module
     device: torch.device
@@ -88,7 +94,7 @@ class Decoded:
     tokens     text tokens in order, the end mark left out
     no_speech  Whisper's own probability that the chunk holds no speech
     logprob    natural logarithm, mean over the tokens
-    finished   False where the token limit cut it off, which 30 s of real speech do not reach
+    finished   False where it went round in a loop, or reached the token limit, as 30 s of real speech do not
     """
 
     tokens: tuple[int, ...]
@@ -98,31 +104,42 @@ class Decoded:
 
 
 @cache
-def load_model(name: str, dtype_name: str) -> Model:
+def load_model(name: str, precision: str) -> Model:
     """Whisper weights laid out for decoding; once per process.
 
-    dtype_name  "float32", "bfloat16" or "float16"
-    raises      AttuneError when the weights are missing, altered or no Whisper
+    precision  "float32", "bfloat16" or "float16"; or "int8", on a processor: large matrices in 8 bits, the rest in
+               float32
+    raises     AttuneError when the weights are missing, altered or no Whisper, or this machine lacks the precision
     """
     import torch
 
+    if precision not in PRECISIONS or (precision == "int8" and not has_int8()):
+        raise AttuneError(
+            f"this machine does not hear in the precision {precision!r}",
+            mend=f'set precision = "" in the [words] table of the settings, or one of {", ".join(PRECISIONS)}',
+            code="precision-unknown",
+        )
     whisper = load_whisper(name)
-    dtype = getattr(torch, dtype_name)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    whole = precision == "int8"
+    dtype = torch.float32 if whole else getattr(torch, precision)
+    device = torch.device("cuda" if torch.cuda.is_available() and not whole else "cpu")
     decoder = whisper.decoder
+    embedding = _padded(decoder.token_embedding.weight).to(device, dtype)
+    matrix = Int8Matrix if whole else partial(_matrix, device=device, dtype=dtype)
     aligned = whisper.alignment_heads.indices().T.tolist()
     return Model(
         dims=whisper.dims,
         is_multilingual=whisper.is_multilingual,
         num_languages=whisper.num_languages,
-        encoder=_fast_encoder(whisper.encoder, device, dtype),
+        encoder=_fast_encoder(whisper.encoder, device, dtype, whole),
         layers=tuple(
-            _lay_out(block, tuple(head for at, head in aligned if at == index), device, dtype)
+            _lay_out(block, tuple(head for at, head in aligned if at == index), device, matrix)
             for index, block in enumerate(decoder.blocks)
         ),
-        embedding=_padded(decoder.token_embedding.weight).to(device, dtype),
+        embedding=embedding.half() if whole else embedding,  # float16 is what the weights come in
+        output=matrix(embedding),
         positions=decoder.positional_embedding.to(device, dtype),
-        final_norm=_in_dtype(decoder.ln, device, dtype),
+        final_norm=decoder.ln.to(device),
         device=device,
         dtype=dtype,
     )
@@ -144,7 +161,15 @@ def _in_dtype(module: torch.nn.Module, device: torch.device, dtype: torch.dtype)
     return module
 
 
-def _fast_encoder(encoder: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+def _matrix(
+    weight: torch.Tensor, bias: torch.Tensor | None = None, *, device: torch.device, dtype: torch.dtype
+) -> Affine:
+    from torch.nn.functional import linear
+
+    return partial(linear, weight=weight.to(device, dtype), bias=None if bias is None else bias.to(device, dtype))
+
+
+def _fast_encoder(encoder: torch.nn.Module, device: torch.device, dtype: torch.dtype, whole: bool) -> torch.nn.Module:
     """openai-whisper's encoder; on a CPU in bfloat16 with its attention in blocks that stay in the processor's cache.
 
     That took a fifth off the encoder's time against torch's fused kernel (0.62 and 0.78 s for 30 s of sound, Whisper
@@ -153,6 +178,12 @@ def _fast_encoder(encoder: torch.nn.Module, device: torch.device, dtype: torch.d
     import torch
 
     encoder = _in_dtype(encoder, device, dtype)
+    if whole:
+        for block in encoder.blocks:
+            own = block.attn
+            for linear in (own.query, own.key, own.value, own.out, block.mlp[0], block.mlp[2]):
+                linear.forward = Int8Matrix(linear.weight, linear.bias)
+                linear.weight = linear.bias = None
     if device.type == "cpu" and dtype == torch.bfloat16:
         for block in encoder.blocks:
             block.attn.qkv_attention = partial(_attention_in_blocks, block.attn.n_head)
@@ -177,19 +208,19 @@ def _attention_in_blocks(
     return mixed.flatten(2), None
 
 
-def _lay_out(block, aligned: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> _Layer:
+def _lay_out(block, aligned: tuple[int, ...], device: torch.device, matrix: Callable[..., Affine]) -> _Layer:
     import torch
 
     def joined(*linears) -> Affine:
         weights = torch.cat([linear.weight for linear in linears])
         biases = [torch.zeros(len(n.weight)) if n.bias is None else n.bias for n in linears]
-        return weights.to(device, dtype), torch.cat(biases).to(device, dtype)
+        return matrix(weights, torch.cat(biases))
 
     own, cross = block.attn, block.cross_attn
     return _Layer(
         heads=own.n_head,
         aligned=aligned,
-        norms=tuple(_in_dtype(norm, device, dtype) for norm in (block.attn_ln, block.cross_attn_ln, block.mlp_ln)),
+        norms=tuple(norm.to(device) for norm in (block.attn_ln, block.cross_attn_ln, block.mlp_ln)),
         self_in=joined(own.query, own.key, own.value),
         self_out=joined(own.out),
         cross_query=joined(cross.query),
@@ -220,9 +251,10 @@ class Listening:
         self.layers = []
         with torch.inference_mode():
             for layer in model.layers:
-                both = torch.nn.functional.linear(features, *layer.cross_in)
-                both = both.view(n, frames, 2, layer.heads, HEAD_SIZE).permute(2, 0, 3, 1, 4)
-                self.layers.append(both.reshape(2, n * layer.heads, frames, HEAD_SIZE))
+                both = features.new_empty(2, n, layer.heads, frames, HEAD_SIZE)
+                for chunk, own in enumerate(features):  # one at a time: what is between stays in the processor's cache
+                    both[:, chunk] = layer.cross_in(own).view(frames, 2, layer.heads, HEAD_SIZE).permute(1, 2, 0, 3)
+                self.layers.append(both.flatten(1, 2))
 
     def select(self, chunks: Sequence[int]) -> Listening:
         """A copy with only these chunks."""
@@ -280,40 +312,39 @@ def _forward(
     returns    what the decoder makes of each token, (B, n, width), after the last norm
     """
     import torch
-    from torch.nn.functional import gelu, linear
+    from torch.nn.functional import gelu
 
     n_rows, n = tokens.shape
     first, text.filled = text.filled, text.filled + n
     scale = HEAD_SIZE**-0.5
-    x = model.embedding[tokens] + model.positions[positions]
+    x = model.embedding[tokens].to(model.dtype) + model.positions[positions]
     for layer, own, heard in zip(model.layers, text.layers, listening.layers, strict=True):
-        fused = linear(layer.norms[0](x), *layer.self_in).view(n_rows, n, 3, layer.heads, HEAD_SIZE)
+        fused = layer.self_in(layer.norms[0](x)).view(n_rows, n, 3, layer.heads, HEAD_SIZE)
         query, key, value = fused.permute(2, 0, 3, 1, 4)
         own[0, :n_rows, :, first : text.filled], own[1, :n_rows, :, first : text.filled] = key, value
         keys, values = own[:, :n_rows, :, : text.filled]
         scores = (query @ keys.transpose(2, 3)).float().mul_(scale).add_(mask[:, None]).softmax(-1)
         mixed = scores.to(x.dtype) @ values
-        x = x + linear(mixed.transpose(1, 2).flatten(2), *layer.self_out)
+        x = x + layer.self_out(mixed.transpose(1, 2).flatten(2))
 
-        query = linear(layer.norms[1](x), *layer.cross_query).view(n_rows, n, layer.heads, HEAD_SIZE)
+        query = layer.cross_query(layer.norms[1](x)).view(n_rows, n, layer.heads, HEAD_SIZE)
         query = query.transpose(1, 2).flatten(0, 1)
         keys, values = heard[:, : n_rows * layer.heads]
         scores = torch.bmm(query, keys.transpose(1, 2)).float().mul_(scale).softmax(-1)  # (B * H, n, F)
         mixed = torch.bmm(scores.to(x.dtype), values).view(n_rows, layer.heads, n, HEAD_SIZE)
-        x = x + linear(mixed.transpose(1, 2).flatten(2), *layer.cross_out)
+        x = x + layer.cross_out(mixed.transpose(1, 2).flatten(2))
         if looks is not None and layer.aligned:
             looks.append(scores.view(n_rows, layer.heads, n, -1)[:, list(layer.aligned)].clone())
 
-        x = x + linear(gelu(linear(layer.norms[2](x), *layer.mlp_in)), *layer.mlp_out)
+        x = x + layer.mlp_out(gelu(layer.mlp_in(layer.norms[2](x))))
     return model.final_norm(x)
 
 
 def _logits(model: Model, hidden: torch.Tensor) -> torch.Tensor:
     """Float32, over the vocabulary and the padding rows of the embedding, whose values mean nothing."""
-    import torch
 
     # As one matrix: for a batch of slices torch would copy the embedding once for every chunk.
-    rows = torch.nn.functional.linear(hidden.reshape(-1, hidden.shape[-1]), model.embedding).float()
+    rows = model.output(hidden.reshape(-1, hidden.shape[-1])).float()
     return rows.view(*hidden.shape[:-1], len(model.embedding))
 
 
@@ -363,12 +394,23 @@ class _Search:
         self.beams, self.scores = beams, scores
         return parents
 
+    def is_stuck(self) -> bool:
+        """Whether no text has ended and every one goes round and round, as it would to the token limit."""
+        return not self.finished and all(map(goes_round, self.beams))
+
     def best(self) -> Decoded:
         """The finished text with the highest mean log probability; an unfinished one where there is none."""
         done = bool(self.finished)
         texts = self.finished if done else {tuple(self.beams[0]): self.scores[0]}
         tokens, score = max(texts.items(), key=lambda item: item[1] / max(1, len(item[0])))
         return Decoded(tokens, self.no_speech, score / (len(tokens) + 1), done)
+
+
+def goes_round(tokens: Sequence[int]) -> bool:
+    """Whether the text ends in a few tokens written over and over."""
+    return any(
+        len(tokens) >= n * ROUNDS and tokens[-n * ROUNDS :] == tokens[-n:] * ROUNDS for n in range(1, ROUND_TOKENS + 1)
+    )
 
 
 def decode(model: Model, listening: Listening, rules: Rules, n_beams: int) -> list[Decoded]:
@@ -392,7 +434,7 @@ def decode(model: Model, listening: Listening, rules: Rules, n_beams: int) -> li
                 _forbid_repeats(logits, batch.running, rules.no_repeat)
             tops = _top_tokens(logits, n_beams + 1)
             batch.choose([s.advance(top, n_beams, rules.end) for s, top in zip(batch.running, tops, strict=True)])
-            batch.retire(lambda search: len(search.finished) >= n_beams)
+            batch.retire(lambda search: len(search.finished) >= n_beams or search.is_stuck())
             if not batch.running:
                 break
             batch.feed(n_prompt + step)
