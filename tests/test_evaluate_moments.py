@@ -131,10 +131,11 @@ def test_a_script_trained_on_is_known_under_any_name_and_its_author_left_out(kno
     assert held.find_authors([build_script(renamed), build_script(new)], trained_on) == ["p", ""]
     judges = held.Judges([build_script(renamed), build_script(new)], letters)
     fitted = judges.judge(build_script(renamed), "words")
-    without_p = [item for item in load_scripts(known) if item.author == "q"]
-    _, fitted_on = train.prepare_all(without_p, letters, train.TrainOptions())
-    alone = train.fit_heads(fitted_on, "words", train.TrainOptions())
+    _, fitted_on = train.prepare_all(trained_on, letters, train.TrainOptions())
+    alone = train.Fitting(fitted_on, "words", train.TrainOptions()).heads(without="p")
+    with_p = train.fit_heads(fitted_on, "words", train.TrainOptions())
     assert np.allclose(fitted.heads["words"].line["repair"].weight, alone.line["repair"].weight)
+    assert not np.allclose(fitted.heads["words"].line["repair"].weight, with_p.line["repair"].weight)
     assert judges.judge(build_script(new), "words") is heads.load_model()
     assert {item.script.author for item in judges.prepared("p")} == {"q"}
 

@@ -256,21 +256,39 @@ def test_the_course_reads_the_kinds_of_a_turn_and_the_stronger_beside_it():
     assert not added[6].any()
 
 
-def test_a_line_head_left_out_of_a_group_is_one_fitted_on_the_rest(prepared):
+def test_line_heads_are_a_ridge_regression_on_the_authors_kept(prepared):
+    """The same as solved here from the rows themselves, standardised over all authors."""
     rough, options = prepared[1], train.TrainOptions()
-    names = train.variant_names("client", "timing")
+    left = train.Fitting(rough, "timing", options).heads(without="p").line["withdrawal"]
     cut = [train._cut(item, "timing") for item in rough]
-    mine = [[k for k, i in enumerate(rough) if i.script.author == a] for a in "pq"]
-    left = train._Ridge(cut, mine, "client", names, options).fit_lines(without=0)["withdrawal"]
-    values = np.concatenate([item.features["client"].values for item in cut])
-    rest = np.concatenate([cut[k].features["client"].values for k in mine[1]]).astype(float)
-    y = np.concatenate([cut[k].labels["withdrawal"] for k in mine[1]])
+    values = np.concatenate([item.features["client"].values for item in cut]).astype(float)
+    kept = [item for item in cut if item.script.author != "p"]
+    rest = np.concatenate([item.features["client"].values for item in kept]).astype(float)
+    y = np.concatenate([item.labels["withdrawal"] for item in kept])
     mean, scale = values.mean(0), np.maximum(values.std(0), 0.01)
     x = np.column_stack([(rest - mean) / scale, np.ones(len(rest))])
     penalty = np.diag([options.ridge_named * len(x)] * (x.shape[1] - 1) + [0.0])
     weight = np.linalg.solve(x.T @ x + penalty, x.T @ y)
     alone = train.LINE_SPREAD * (x @ weight) + heads.USUAL
     assert left.log_odds(rest) == pytest.approx(alone, abs=1e-3)
+
+
+def test_what_an_author_left_out_coded_is_never_read(prepared):
+    def coded_anew(item):
+        if item.script.author != "p":
+            return item
+        events = tuple(replace(event, kind="withdrawal", labels=()) for event in item.script.events)
+        labels = {family: 1 - label for family, label in item.labels.items()}
+        return replace(item, script=replace(item.script, events=events), labels=labels)
+
+    rough, options = prepared[1], train.TrainOptions()
+    left, same = (
+        train.Fitting(items, "timing+words", options).heads(without="p")
+        for items in (rough, [coded_anew(item) for item in rough])
+    )
+    for family in heads.FAMILIES:
+        assert np.array_equal(left.line[family].weight, same.line[family].weight)
+        assert np.array_equal(left.course[family].weight, same.course[family].weight)
 
 
 def test_the_course_reads_the_neighbours_and_the_repair_that_follows():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.alliance.features import Features, feature_names, measure_features
+from pipeline.alliance.features import KINDS, Features, feature_names, measure_features
 from pipeline.alliance.timing import Course
 from pipeline.records import AttuneError, Turn
 
@@ -74,7 +74,7 @@ class Kinds:
 
     def raw(self, values: np.ndarray) -> np.ndarray:
         """Shape (turns, len(ids))."""
-        return self.bias + (values - self.mean) @ self.weight.T
+        return (self.bias - self.mean @ self.weight.T) + values @ self.weight.T
 
     def scores(self, values: np.ndarray) -> np.ndarray:
         """The raw scores, lowered by what the session's median exceeds the usual: some people talk like that all along,
@@ -133,6 +133,8 @@ def measure_both(turns: Sequence[Turn], course: Sequence[Course], vectors: np.nd
 def of_variant(features: dict[str, Features], variant: str, width: int) -> dict[str, Features]:
     """Only the columns of the variant's kinds; `width` is that of the embeddings in them, 0 without."""
     kinds = VARIANTS[variant]
+    if kinds == KINDS:
+        return features
     cut = {}
     for role, rows in features.items():
         keep = [name.split(":")[0] in kinds for name in feature_names(role, width)]

@@ -39,12 +39,14 @@ from pipeline.alliance.heads import (
     save_heads,
     score_turns,
 )
+from pipeline.alliance.ridge import Ridge
 from pipeline.alliance.scripts import SHIPPED as SCRIPTS
 from pipeline.alliance.scripts import Event, Script, load_scripts
 from pipeline.records import Turn, Word
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 FULL = "timing+words+meaning"
+ROLES = ("client", "therapist")
 SOUNDS = ("Mm-hmm.", "Yeah.", "Okay.", "Right.", "Mm.", "Yeah, yeah.", "Uh-huh.")
 FILLERS = ("um,", "uh,", "you know,", "I mean,", "like,", "kind of", "sort of", "well,", "yeah,", "I guess")
 LONG_TURN = 14  # words from which a turn may hold a listening sound
@@ -178,28 +180,107 @@ def _spoken(turn: Turn, words: Sequence[str], start: float, end: float) -> Turn:
 
 
 def fit_heads(prepared: Sequence[Prepared], variant: str, options: TrainOptions) -> Heads:
-    """Line, kind and course heads of one variant. The course head learns from line log-odds and kinds of authors left
-    out."""
-    cut = [_cut(item, variant) for item in prepared]
-    groups = _author_groups([item.script.author for item in prepared], options.inner_groups)
-    members = [[k for k, item in enumerate(prepared) if item.script.author in group] for group in groups]
-    client = _Ridge(cut, members, "client", variant_names("client", variant), options)
-    therapist = _Ridge(cut, members, "therapist", variant_names("therapist", variant), options)
-    line_of: dict[int, dict[str, np.ndarray]] = {}
-    kinds_of: dict[int, dict[str, np.ndarray]] = {}
-    for at, inside in enumerate(members):
-        without = at if len(members) > 1 else None
-        line = client.fit_lines(without) | therapist.fit_lines(without)
-        kinds = client.fit_kinds(without)
-        for k in inside:
-            values = {f: cut[k].features[ROLE[f]].values for f in FAMILIES}
-            line_of[k] = {f: against_usual(line[f].log_odds(values[f])) for f in FAMILIES}
-            kinds_of[k] = {f: kinds[f].scores(values[f]) for f in WITH_KINDS}
-    course = {family: _fit_course(cut, line_of, kinds_of, family, options) for family in FAMILIES}
-    return Heads(line=client.fit_lines() | therapist.fit_lines(), course=course, kinds=client.fit_kinds())
+    """Line, kind and course heads of one variant."""
+    return Fitting(prepared, variant, options).heads()
+
+
+class Fitting:
+    """Scripts to fit one variant's heads on, with any author left out.
+
+    Columns are standardised over all authors, also one left out; nothing else of that author is read.
+    """
+
+    def __init__(self, prepared: Sequence[Prepared], variant: str, options: TrainOptions) -> None:
+        self._items = [_cut(item, variant) for item in prepared]
+        self._options = options
+        self._ridge = {role: _ridge(self._items, role, variant_names(role, variant), options) for role in ROLES}
+
+    def heads(self, without: str = "") -> Heads:
+        """The heads of all authors but one. The course head learns from line log-odds and kinds of authors left out."""
+        items = [item for item in self._items if item.script.author != without]
+        authors = {item.script.author for item in items}
+        groups = _author_groups(sorted(authors), self._options.inner_groups)
+        line_of: dict[int, dict[str, np.ndarray]] = {}
+        kinds_of: dict[int, dict[str, np.ndarray]] = {}
+        for group in groups:
+            rest = authors - group or authors
+            lines, kinds = self._lines(rest), self._kinds(rest)
+            for k, item in enumerate(items):
+                if item.script.author in group:
+                    values = {f: item.features[ROLE[f]].values for f in FAMILIES}
+                    line_of[k] = {f: against_usual(lines[f].log_odds(values[f])) for f in FAMILIES}
+                    kinds_of[k] = {f: kinds[f].scores(values[f]) for f in WITH_KINDS}
+        course = {family: _fit_course(items, line_of, kinds_of, family, self._options) for family in FAMILIES}
+        return Heads(line=self._lines(authors), course=course, kinds=self._kinds(authors))
+
+    def _lines(self, authors: set[str]) -> dict[str, Head]:
+        """The line heads, from these authors."""
+        lines = {}
+        for role, ridge in self._ridge.items():
+            weight, bias = ridge.fit(authors)
+            mean = ridge.mean.astype(np.float32)
+            for k, family in enumerate(_families_of(role)):
+                towards = (LINE_SPREAD * weight[:, k]).astype(np.float32)
+                lines[family] = Head(LINE_SPREAD * float(bias[k]) + USUAL, mean, towards)
+        return lines
+
+    def _kinds(self, authors: set[str]) -> dict[str, Kinds]:
+        fitted = {}
+        for role, ridge in self._ridge.items():
+            weight, bias = ridge.fit(authors)
+            values = [item.features[role].values for item in self._items if item.script.author in authors]
+            at = len(_families_of(role))
+            for family, ids in _kind_ids(role).items():
+                mine = slice(at, at + len(ids))
+                at += len(ids)
+                mean, towards = ridge.mean.astype(np.float32), weight[:, mine].T.astype(np.float32)
+                plain = Kinds(ids, bias[mine], mean, towards, np.zeros(len(ids)))
+                medians = [np.median(plain.raw(rows), axis=0) for rows in values]
+                fitted[family] = replace(plain, usual=np.median(medians, axis=0))
+        return fitted
+
+
+def _families_of(role: str) -> list[str]:
+    return [family for family in FAMILIES if ROLE[family] == role]
+
+
+def _kind_ids(role: str) -> dict[str, tuple[str, ...]]:
+    """The catalogue's ids by family, for the role's families that have kinds."""
+    return {f: tuple(e.id for e in load_catalogue().of_family(f)) for f in _families_of(role) if f in WITH_KINDS}
+
+
+def _ridge(items: Sequence[Prepared], role: str, names: Sequence[str], options: TrainOptions) -> Ridge:
+    """One role's regression, by author: "is this turn in an event of the family" and "is it this marker"."""
+    vector = np.array([bool(VECTOR.fullmatch(name)) for name in names])
+    by_author: dict[str, list[Prepared]] = {}
+    for item in items:
+        by_author.setdefault(item.script.author, []).append(item)
+    rows = {
+        author: (
+            np.concatenate([item.features[role].values for item in mine]),
+            np.concatenate([_targets(item, role) for item in mine]),
+        )
+        for author, mine in by_author.items()
+    }
+    return Ridge(rows, np.where(vector, options.ridge_meaning, options.ridge_named))
+
+
+def _targets(item: Prepared, role: str) -> np.ndarray:
+    """The families' labels, then 1.0 where a turn lies in an event of the family coded with the marker."""
+    columns = [item.labels[family].astype(float) for family in _families_of(role)]
+    where = item.features[role].turns
+    for family, ids in _kind_ids(role).items():
+        for name in ids:
+            column = np.zeros(len(where))
+            for event in item.script.events:
+                if event.kind == family and name in event.labels:
+                    column[(where >= event.first) & (where <= event.last)] = 1.0
+            columns.append(column)
+    return np.array(columns).T
 
 
 def _cut(item: Prepared, variant: str) -> Prepared:
+    """The script with the columns that the variant's heads read."""
     return replace(item, features=of_variant(item.features, variant, _width(item)))
 
 
@@ -215,8 +296,7 @@ def variant_names(role: str, variant: str) -> list[str]:
 
 
 def _author_groups(authors: Sequence[str], count: int) -> list[set[str]]:
-    distinct = sorted(set(authors))
-    return [set(distinct[k::count]) for k in range(min(count, len(distinct)))]
+    return [set(authors[k::count]) for k in range(min(count, len(authors)))]
 
 
 def fit_logistic(x: np.ndarray, y: np.ndarray, c: float) -> Head:
@@ -228,90 +308,6 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, c: float) -> Head:
         return Head(-8.0, mean, np.zeros_like(mean))
     model = LogisticRegression(C=c, max_iter=500).fit((x - mean) / scale, y)
     return Head(float(model.intercept_[0]), mean, model.coef_[0] / scale)
-
-
-class _Ridge:
-    """Ridge regression on one role's columns: "is this turn in an event of the family" and "is it this marker", all at
-    once, with groups of scripts left out.
-
-    The sums of products are kept by group, so that leaving one out is a subtraction. Columns are standardised over
-    all groups; the last one, of ones, carries the bias and no penalty.
-    """
-
-    def __init__(
-        self,
-        items: Sequence[Prepared],
-        groups: Sequence[Sequence[int]],
-        role: str,
-        names: Sequence[str],
-        options: TrainOptions,
-    ) -> None:
-        self.role = role
-        self.families = [family for family in FAMILIES if ROLE[family] == role]
-        self.ids = {f: tuple(e.id for e in load_catalogue().of_family(f)) for f in self.families if f in WITH_KINDS}
-        values = np.concatenate([item.features[role].values for item in items])
-        self.mean, self.scale = values.mean(0), np.maximum(values.std(0), 0.01)
-        vector = np.array([bool(VECTOR.fullmatch(name)) for name in names] + [False])
-        self.penalty = np.where(vector, options.ridge_meaning, options.ridge_named)
-        self.penalty[-1] = 0.0
-        self.groups = [[items[k] for k in group] for group in groups]
-        self.sums = [self._sum(group) for group in self.groups]
-        self.solved: dict[int | None, np.ndarray] = {}
-
-    def _sum(self, items: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray, int]:
-        values = np.concatenate([item.features[self.role].values for item in items])
-        x = np.concatenate([(values - self.mean) / self.scale, np.ones((len(values), 1))], axis=1).astype(np.float32)
-        y = np.concatenate([self._labels(item) for item in items])
-        return (x.T @ x).astype(np.float64), x.T.astype(np.float64) @ y, len(x)
-
-    def _labels(self, item: Prepared) -> np.ndarray:
-        """The families' labels, then 1.0 where a turn lies in an event of the family coded with the marker."""
-        columns = [item.labels[family].astype(float) for family in self.families]
-        where = item.features[self.role].turns
-        for family, ids in self.ids.items():
-            for name in ids:
-                column = np.zeros(len(where))
-                for event in item.script.events:
-                    if event.kind == family and name in event.labels:
-                        column[(where >= event.first) & (where <= event.last)] = 1.0
-                columns.append(column)
-        return np.array(columns).T
-
-    def _solve(self, without: int | None) -> np.ndarray:
-        """Weights, shape (columns + 1, targets)."""
-        from scipy.linalg import cho_factor, cho_solve
-
-        if without not in self.solved:
-            kept = [sums for k, sums in enumerate(self.sums) if k != without]
-            products, towards, rows = (sum(part) for part in zip(*kept, strict=True))
-            products[np.diag_indices_from(products)] += self.penalty * rows
-            self.solved[without] = cho_solve(cho_factor(products), towards)
-        return self.solved[without]
-
-    def fit_lines(self, without: int | None = None) -> dict[str, Head]:
-        """The line heads of the role's families; `without` is the group left out."""
-        weight = self._solve(without)
-        mean = self.mean.astype(np.float32)
-        return {
-            family: Head(
-                LINE_SPREAD * float(weight[-1, k]) + USUAL,
-                mean,
-                (LINE_SPREAD * weight[:-1, k] / self.scale).astype(np.float32),
-            )
-            for k, family in enumerate(self.families)
-        }
-
-    def fit_kinds(self, without: int | None = None) -> dict[str, Kinds]:
-        weight, at = self._solve(without), len(self.families)
-        items = [item for k, group in enumerate(self.groups) if k != without for item in group]
-        fitted = {}
-        for family, ids in self.ids.items():
-            mine = weight[:, at : at + len(ids)]
-            at += len(ids)
-            plain = Kinds(ids, mine[-1], self.mean, (mine[:-1] / self.scale[:, None]).T, np.zeros(len(ids)))
-            medians = [np.median(plain.raw(item.features[self.role].values), axis=0) for item in items]
-            fitted[family] = replace(plain, usual=np.median(medians, axis=0))
-        return fitted
 
 
 def _fit_course(
@@ -443,8 +439,9 @@ def data_hash(scripts: Sequence[Script]) -> str:
 def left_out_auc(clean: Sequence[Prepared], rough: Sequence[Prepared], options: TrainOptions) -> dict:
     """Area under the curve by family, over turns of authors left out, together and by author."""
     scores: dict[str, dict[str, list]] = {}
+    fitting = Fitting(rough, FULL, options)
     for author in sorted({item.script.author for item in clean}):
-        heads = fit_heads([item for item in rough if item.script.author != author], FULL, options)
+        heads = fitting.heads(without=author)
         for item in clean:
             if item.script.author == author:
                 for family, found in score_prepared(item, heads, FULL).items():

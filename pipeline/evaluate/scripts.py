@@ -59,6 +59,7 @@ class Judges:
         self._as_written: list[train.Prepared] = []
         self._copies: list[train.Prepared] = []
         self._models: dict[tuple[str, str], Model] = {}
+        self._fittings: dict[str, train.Fitting] = {}
         self.author = dict(zip([s.fingerprint for s in scripts], find_authors(scripts, self._trained_on), strict=True))
 
     def judge(self, script: Script, variant: str) -> Model:
@@ -76,23 +77,25 @@ class Judges:
             self._as_written = [train.prepare(script, self._embed) for script in self._trained_on]
         return [item for item in self._as_written if item.script.author != author]
 
-    def _with_copies(self, author: str) -> list[train.Prepared]:
-        if not self._copies:
-            scripts = train.copies_of(self._trained_on, self._options)
-            self._copies = [train.prepare(script, self._embed) for script in scripts]
-        return self.prepared(author) + [item for item in self._copies if item.script.author != author]
+    def _fitting(self, variant: str) -> train.Fitting:
+        if variant not in self._fittings:
+            if not self._copies:
+                scripts = train.copies_of(self._trained_on, self._options)
+                self._copies = [train.prepare(script, self._embed) for script in scripts]
+            self._fittings[variant] = train.Fitting(self.prepared("") + self._copies, variant, self._options)
+        return self._fittings[variant]
 
     def _fit(self, author: str, variant: str) -> Model:
-        rough = self._with_copies(author)
-        if not rough:
+        without = self.prepared(author)
+        if not without:
             raise AttuneError(
                 "all training scripts are by the author of the script to be scored",
                 mend="add coded scripts by other people to the training data",
                 code="no-scripts",
             )
         naming = next((m.naming for (who, _), m in self._models.items() if who == author), None)
-        naming = naming or train.fit_naming(self.prepared(author), load_catalogue(), self._embed, self._options)
-        return Model({variant: train.fit_heads(rough, variant, self._options)}, naming)
+        naming = naming or train.fit_naming(without, load_catalogue(), self._embed, self._options)
+        return Model({variant: self._fitting(variant).heads(without=author)}, naming)
 
 
 def build_voice_table(script: Script) -> pd.DataFrame:
