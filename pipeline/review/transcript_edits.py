@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+from itertools import pairwise
 
 from pipeline.exports.clock import short
 from pipeline.exports.tiers import Label
@@ -21,7 +22,9 @@ from pipeline.records import AttuneError, Role
 from pipeline.review.edited_files import Tiers
 from pipeline.review.word_places import Found, correction, counts, inside, runs, said, spread
 from pipeline.speech.corrections import ROLES, Correction
+from pipeline.speech.turns import TurnsOptions
 
+OWN_SILENCE_MS = round(1000 * TurnsOptions().own_silence_s)  # a longer one ends a turn
 MOVED_SHARE = 0.5  # of a turn's time that it must share with itself on the other person's tier
 
 
@@ -72,6 +75,7 @@ def find_corrections(base: Tiers, edited: Tiers) -> tuple[list[Correction], list
         for change in changes:
             _line_change(change, words, role, found)
         _add_words(words, changes, role, found)
+        _keep_apart(turns, words, role, found)
     for moved in turns.moved:
         spoken = [label for label in words.before(moved.of) if _within(label, moved.before)]
         if moved.after.text != moved.before.text:
@@ -256,8 +260,12 @@ def _line_change(change: _Changed, words: _Pair, role: Role, found: Found) -> No
     own = (
         [[w for w in spoken if _within(w, turn)] for turn in change.before] if were_edited else runs(change.after, lies)
     )
-    for before, after, run in zip(change.before, change.after, own, strict=True):
-        _edge_changes(before, after, run, role, found)
+    for k, (before, after, run) in enumerate(zip(change.before, change.after, own, strict=True)):
+        beside = [word for words_of in (*own[:k], *own[k + 1 :]) for word in words_of]
+        if any(_within(word, after) for word in beside):
+            found.leave(after.start_ms, role, "an edge of a turn drawn over words of the turn beside it")
+        else:
+            _edge_changes(before, after, run, role, found)
 
 
 def _whole(labels: Sequence[Label]) -> Label:
@@ -299,15 +307,48 @@ def _cut_changes(change: _Changed, lies: Sequence[Label], role: Role, found: Fou
     words = said(lies).split()
     was, now = (_begin_now(labels, words) for labels in (change.before, change.after))
     at_word = dict(zip(counts(lies), lies, strict=True))
+    for label, place in zip(change.after, _places(change.after, words), strict=True):
+        if place in at_word:
+            found.firsts[role, label] = at_word[place], in_the_end
     for place in sorted((was ^ now) - {0}):
         kind = "split" if place in now else "join"
         if place in at_word:
             found.edges.append((at_word[place], in_the_end, kind, role))
         elif kind == "split":
             found.leave(change.start_ms, role, "a turn that begins within a word")
+    if words == said(change.after).split():
+        for run in runs(change.after, lies):
+            _keep_together(change, run, role, found, in_the_end=in_the_end)
     lost = [label for label, place in zip(change.after, _places(change.after, words), strict=True) if place is None]
     for label in lost:
         found.leave(label.start_ms, role, "where a turn begins, among words that were changed on their own tier")
+
+
+def _keep_together(change: _Changed, run: Sequence[Label], role: Role, found: Found, *, in_the_end: bool) -> None:
+    """Say that the words of a turn are one where words were taken out of it, over the edge of two turns or so many that
+    the silence would end it."""
+    for last, word in pairwise(run):
+        silent = word.start_ms - last.end_ms >= OWN_SILENCE_MS
+        if silent or any(last.start_ms < turn.start_ms <= word.start_ms for turn in change.before):
+            edge = (word, in_the_end, "join", role)
+            if edge not in found.edges:
+                found.edges.append(edge)
+
+
+def _keep_apart(turns: _Pair, words: _Pair, role: Role, found: Found) -> None:
+    """Say that turns are two which were drawn so near to each other that they would be laid out as one. One that comes
+    from another person may well go on the turn before."""
+    gaps = {(a.end_ms, b.start_ms) for a, b in pairwise(turns.before(role))}
+    split = {(label, whose) for label, _, kind, whose in found.edges if kind == "split"}
+    alone = {*turns.before(role), *(moved.after for moved in turns.moved)}
+    for last, turn in pairwise(turns.after(role)):
+        near = turn.start_ms - last.end_ms < OWN_SILENCE_MS
+        if not near or (last.end_ms, turn.start_ms) in gaps or {last, turn} <= alone:
+            continue
+        left_alone = [(word, False) for word in words.before(role) if _within(word, turn)][:1]
+        for first, in_the_end in [found.firsts[role, turn]] if (role, turn) in found.firsts else left_alone:
+            if (first, role) not in split:
+                found.edges.append((first, in_the_end, "split", role))
 
 
 def _begin_now(labels: Sequence[Label], words: Sequence[str]) -> set[int]:

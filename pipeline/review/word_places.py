@@ -24,6 +24,7 @@ class Found:
 
     moved   (who says it then, where it lies until then) -> from when to when it is said
     edges   where a turn begins, or begins no more: its first word, and whether that word's times are those in the end
+    firsts  (who says it, a turn as it lies now) -> its first word, and whether that word's times are those in the end
     added   words that were put in, as they lie, by person
     left    what cannot be taken up, in words for the person
     """
@@ -31,6 +32,7 @@ class Found:
     corrections: list[Correction] = field(default_factory=list)
     moved: dict[Key, tuple[int, int]] = field(default_factory=dict)
     edges: list[tuple[Label, bool, Edge, Role]] = field(default_factory=list)
+    firsts: dict[Key, tuple[Label, bool]] = field(default_factory=dict)
     added: dict[Role, list[Label]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 
