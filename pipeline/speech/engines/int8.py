@@ -27,7 +27,7 @@ class Int8Matrix:
 
         weight = weight.detach().float()
         self._scales = weight.abs().amax(1).clamp_min(LEAST_ROW) / MOST_WEIGHT
-        whole = (weight / self._scales[:, None]).round().to(torch.int8)
+        whole = (weight / self._scales[:, None]).round_().to(torch.int8)
         self._packed = torch.ops.onednn.qlinear_prepack(whole, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int32)
         self._bias = torch.zeros(len(weight)) if bias is None else bias.detach().float()
