@@ -221,6 +221,21 @@ def acted(root):
 
 
 @pytest.mark.models
+def test_reading_weights_draws_no_random_numbers():
+    """Parameters that the weights replace are not filled first; and every one of them is replaced."""
+    import torch
+
+    from pipeline.speech.engines.whisper_weights import load_whisper
+
+    before = torch.get_rng_state()
+    first, second = load_whisper("whisper-tiny.en"), load_whisper("whisper-tiny.en")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.nn.Linear(2, 2).weight.abs().sum() > 0, "others are filled as ever"
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.models
 @pytest.mark.parametrize(("beams", "pad_s", "bridge_s"), [(1, 0.2, 1.0), (3, 0.2, 1.0), (3, 0.4, 2.0)])
 def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
     """Float32, without timestamps: the tokens and the scores that `whisper.decode` gives, chunk by chunk."""

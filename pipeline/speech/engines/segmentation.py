@@ -38,6 +38,7 @@ BATCH_CHUNKS = 8  # chunks in one call: about 150 MB of activations
 POWERSET = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
 SINC_STRIDE = 10  # samples
 LEAST_HZ = 50.0  # the lowest edge of a sinc filter, and its least width
+SINC_PARTS = ("low_hz_", "band_hz_", "window_", "n_")
 POOL = 3  # frames that each of the three pools joins
 LSTM_INPUT, LSTM_WIDTH, LSTM_LAYERS = 60, 128, 4
 # What a checkpoint of pyannote.audio holds besides tensors; nothing of it is needed.
@@ -103,9 +104,6 @@ def build_network(state: Mapping[str, torch.Tensor], device: torch.device) -> Ne
     except (KeyError, RuntimeError) as error:
         raise ValueError("the segmentation weights are those of another network") from error
     return Network({name: part.to(device) for name, part in state.items()}, filters.to(device), lstm.eval().to(device))
-
-
-SINC_PARTS = ("low_hz_", "band_hz_", "window_", "n_")
 
 
 def _sinc_filters(parts: Mapping[str, torch.Tensor]) -> torch.Tensor:
