@@ -168,7 +168,7 @@ MARKERS = Step(
     reads=(TURNS, TURN_TABLE, WINDOWS),
     make=find_markers,
     options=MarkersOptions(),
-    version=3,
+    version=4,
     models=markers_models,
 )
 MOMENTS = Step(

@@ -84,9 +84,14 @@ def open_store(store: Path) -> Mark:
     return wanted
 
 
+def is_there(store: Path) -> bool:
+    """Whether a store that was opened can be seen now."""
+    return (store / MARK).is_file()
+
+
 def check_present(store: Path) -> None:
     """Raises AttuneError where a store that was opened is not there now, its share gone, or a newer program has it."""
-    if not (store / MARK).is_file():
+    if not is_there(store):
         raise AttuneError(
             "the store is not there",
             mend="check the disk or the network share, then process again; what is finished is kept",

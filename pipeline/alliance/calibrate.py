@@ -331,7 +331,7 @@ def find_threshold(
         below = ranked[k][0] if k < len(ranked) else -math.inf
         if k >= LEAST_KEPT and agreed / k >= precision and line >= lowest and below < line:
             best = line if below >= lowest else lowest
-    return (lowest, False) if best is None else (math.floor(1000 * best) / 1000, True)
+    return (lowest, False) if best is None else (math.floor(round(1000 * best, 6)) / 1000, True)
 
 
 # ------------------------------------------------------------------------------------------------ the checks

@@ -14,6 +14,7 @@ from pipeline.alliance import gates
 
 MOST = 3  # more hits of one class add nothing
 STRETCH = 30  # words within which hits are counted: in a long story they add up without meaning more
+IN_LONG = 0.5  # what a hit in the densest stretch of a longer turn counts: of many stretches one is dense by chance
 DENSE = 3.0  # a class that fills a third of the turn is as dense as it gets
 
 
@@ -72,8 +73,8 @@ BY_ROLE = {"client": CLIENT, "therapist": THERAPIST}
 
 
 def count_classes(text: str, role: str) -> list[float]:
-    """Two numbers a class, in the order of the role's table: hits in the densest stretch (0 to 1, full at three), and
-    density over the turn (0 to 1).
+    """Two numbers a class, in the order of the role's table: hits in the densest stretch (0 to 1, full at three,
+    half of that in a turn longer than a stretch), and density over the turn (0 to 1).
 
     text   as `gates.plain` gives it
     """
@@ -83,7 +84,7 @@ def count_classes(text: str, role: str) -> list[float]:
     for name, pattern in BY_ROLE[role].items():
         counted = gates.without_generic_you(bare) if role == "client" and name == "second_person" else bare
         found = list(pattern.finditer(counted))
-        hits = len(found) if words <= STRETCH else _most_near(counted, found)
+        hits = len(found) if words <= STRETCH else IN_LONG * _most_near(counted, found)
         numbers += [min(hits, MOST) / MOST, min(1.0, DENSE * len(found) / words)]
     return numbers
 
