@@ -23,6 +23,8 @@ ALWAYS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # nowhere: what a flow raises would be kept there whatever is said, in a store made anew where its share is gone
+    "PREFECT_LOCAL_STORAGE_PATH": os.path.join(os.devnull, "results"),
     "PREFECT_TASKS_REFRESH_CACHE": "false",
     "PYANNOTE_METRICS_ENABLED": "0",
     "RAY_USAGE_STATS_ENABLED": "0",

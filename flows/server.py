@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.store import is_there
+
 TAG = "attune-process"
 OWNER = "ATTUNE_SERVER_OWNER"  # in the environment of a temporary server: the process that it serves
 TEMPORARY = "ATTUNE_SERVER_TEMPORARY"  # set in the environment of what works with a temporary server
@@ -56,6 +58,8 @@ class Server:
             if not _is_overwritten(self.store):
                 return ""
             self.end()  # its clients would try every call for minutes
+        if not is_there(self.store):
+            return ""  # its share is gone: a server would make a second store in its place
         aside = put_damaged_away(self.store)
         put_large_away(self.store)
         self.starts += 1

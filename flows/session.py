@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -22,7 +22,7 @@ from flows.artifacts import Progress, tell_end
 from pipeline.lock import Hold
 from pipeline.night import EVERYWHERE
 from pipeline.records import AttuneError
-from pipeline.session import Around, Session, run_one, working
+from pipeline.session import Around, Session, run_one, storing, working
 from pipeline.steps import BY_NAME, STEPS, Step
 
 MODELS = "attune-models"  # tag of the tasks that load models, for a concurrency limit over several machines
@@ -88,13 +88,18 @@ def process_session(session: str) -> State:
     """Bring every step of one session up to date; stops at the first that cannot be made."""
     listener = context.listener()
     try:
-        with working(context.session(session), listener.on_wait, listener.lock_wait_s) as held, context.holding(held):
+        with storing(), _working(session) as held, context.holding(held):
             state = _walk(context.session(session), held)
     except AttuneError as error:
         listener.on_stop(session, "", error)
         state = Failed(message=error.code)
     tell_end(session, state)
     return state
+
+
+def _working(session: str) -> AbstractContextManager[Hold]:
+    listener = context.listener()
+    return working(context.session(session), listener.on_wait, listener.lock_wait_s)
 
 
 def _walk(session: Session, held: Hold) -> State:

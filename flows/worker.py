@@ -189,7 +189,11 @@ def _plainly(session: str) -> str:
     listener, step = context.listener(), ""
     try:
         opened = context.session(session)
-        with working(opened, listener.on_wait, listener.lock_wait_s) as held, context.holding(held):
+        with (
+            storing(),
+            working(opened, listener.on_wait, listener.lock_wait_s) as held,
+            context.holding(held),
+        ):
             for each in STEPS:
                 if listener.rests():
                     return "resting"

@@ -163,6 +163,7 @@ def test_a_damaged_database_is_put_aside(tmp_path, content, damaged):
 def test_a_server_whose_database_is_overwritten_is_started_anew(tmp_path, monkeypatch, content, ended):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setattr(server.Server, "_start", lambda self: None)
+    open_store(tmp_path)
     (tmp_path / "prefect").mkdir()
     own = server.Server(tmp_path)
     own.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -173,6 +174,21 @@ def test_a_server_whose_database_is_overwritten_is_started_anew(tmp_path, monkey
     assert ("damaged" in told) == ended
     process.kill()
     process.wait()
+
+
+def test_no_server_is_started_where_the_store_is_gone(tmp_path, monkeypatch):
+    """It would make the store anew, below the place where a share is mounted again in a minute."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    started = []
+    monkeypatch.setattr(server.Server, "_start", lambda self: started.append(self))
+    open_store(tmp_path / "store")
+    own = server.Server(tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "away")
+    assert own.keep_up() == ""
+    assert started == []
+    (tmp_path / "away").rename(tmp_path / "store")
+    own.keep_up()
+    assert len(started) == 1
 
 
 def test_a_large_database_gives_way_to_a_new_one_and_replaces_the_last(tmp_path, monkeypatch):

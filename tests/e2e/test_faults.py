@@ -338,17 +338,20 @@ def test_memory_that_stays_short_is_told_plainly(folder, undisturbed, tmp_path):
     assert len(report["made"]) == len(MADE) - 1
 
 
-def test_the_store_gone_for_a_while_and_back(folder, undisturbed, tmp_path):
+@pytest.mark.parametrize(("more", "gone_s"), [(["--without-prefect"], 3), ([], 40)], ids=["plainly", "with Prefect"])
+def test_the_store_gone_for_a_while_and_back(more, gone_s, folder, undisturbed, tmp_path):
     store, away = new_store(tmp_path), tmp_path / "away"
-    process = begin(folder, store, "--without-prefect", "--once")
+    process = begin(folder, store, "--once", *more)
     wait_for(store / "attune.log", "turns made")
     store.rename(away)
-    time.sleep(3)
-    assert not store.exists(), "no second store may be made where the share was"
+    for _ in range(gone_s):
+        time.sleep(1)
+        assert not store.exists(), "no second store may be made where the share was"
     away.rename(store)
-    told = process.communicate(timeout=120)
+    told = process.communicate(timeout=480)
     assert process.returncode == 0, told
     assert differences(store, undisturbed) == []
+    assert set(times_made(store).values()) == {1}
     assert "store unreachable" in told[1]
 
 
