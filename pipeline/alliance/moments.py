@@ -29,10 +29,10 @@ UNSEEN = "not seen: faces, nods and gestures"
 class MomentsOptions:
     """How markers become moments. Natural-log units unless named otherwise."""
 
-    threshold_withdrawal: float = -1.45  # least log-odds at its peak; chosen with each author in turn left out
-    threshold_confrontation: float = -1.15  # the same for confrontation
+    threshold_withdrawal: float = -1.4  # least log-odds at its peak; chosen with each author in turn left out
+    threshold_confrontation: float = -1.1  # the same for confrontation
     usual_turns: int = 60  # turns of the client that a usual takes; with fewer, thresholds rise
-    scarce: float = 1.0  # how far thresholds rise in a session with hardly a turn
+    scarce: float = 2.0  # how far thresholds rise in a session with hardly a turn
     base: float = -3.5  # log-odds of an ordinary turn: doubtful words pull the evidence back to it
     voice_weight: float = 0.3  # what a turn with an unusual voice adds at full strength
     cap_voice: float = 0.6  # the most that voice can add, so that it never suffices
@@ -43,8 +43,8 @@ class MomentsOptions:
     longest_s: float = 180.0  # a moment is no longer than this
     apart_s: float = 75.0  # least distance between the peaks of two flags
     withdrawal_places: int = 2  # places of the budget kept for withdrawal
-    repair_least: float = 0.06  # a line belongs to a repair attempt from this share of the odds
-    repair_peak: float = 0.12  # an attempt reaches this somewhere
+    repair_least: float = 0.07  # a line belongs to a repair attempt from this share of the odds
+    repair_peak: float = 0.14  # an attempt reaches this somewhere
     link_s: float = 300.0  # a repair answers a rupture that ended at most this long before
     stability_runs: int = 200  # perturbed repeats behind the band
     audit: bool = True  # add one hidden clip from unflagged minutes
