@@ -270,10 +270,10 @@ def test_a_factor_changes_the_score_as_fitted():
     odds, terms = measure_terms(flag.kind, flag.start, flag.end, markers, turns, OPTIONS)
     assert odds == pytest.approx(flag.score, abs=1e-3)
     [kind] = terms
-    calibration = Calibration({kind: 0.8}, move_confrontation=0.1)
+    calibration = Calibration({kind: 1.1}, move_confrontation=0.1)
     weighed = reweigh(markers, turns, calibration, OPTIONS.base)
     after, _ = measure_terms(flag.kind, flag.start, flag.end, weighed, turns, OPTIONS)
-    assert after == pytest.approx(OPTIONS.base + 0.8 * (odds - OPTIONS.base), abs=0.01)
+    assert after == pytest.approx(OPTIONS.base + 1.1 * (odds - OPTIONS.base), abs=0.01)
     assert adapt(OPTIONS, calibration).threshold_confrontation == OPTIONS.threshold_confrontation + 0.1
     nothing = Calibration({marker.marker: 0.05 for marker in markers if marker.family == flag.kind})
     left = find_clinic_moments(markers, turns, None, VOICES, nothing, OPTIONS).moments
