@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
-ENCODE_CHUNKS = 2
 ATTENTION_ROWS = 500  # a block of scores is then 1.5 MB in bfloat16
 ROUND_TOKENS, ROUNDS = 4, 8  # up to four tokens, eight times one after the other: a text that goes round
 TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
@@ -232,16 +231,17 @@ def _lay_out(block, aligned: tuple[int, ...], device: torch.device, matrix: Call
 
 
 def encode(model: Model, mel: torch.Tensor) -> torch.Tensor:
-    """Audio features (B, F, width) of log-mel spectrograms (B, mels, 3000), a few at a time: larger batches are no
-    faster and take more memory."""
+    """Audio features (B, F, width) of log-mel spectrograms (B, mels, 3000), one at a time: what is between stays small
+    enough to be kept and used again by the C library, a sixth off the time of two at once."""
     import torch
 
     with torch.inference_mode():
-        return torch.cat([model.encoder(few.to(model.device, model.dtype)) for few in mel.split(ENCODE_CHUNKS)])
+        return torch.cat([model.encoder(one.to(model.device, model.dtype)) for one in mel.split(1)])
 
 
 class Listening:
-    """A batch of chunks as the decoder hears them: keys and values over the audio, per layer (2, B * H, F, 64)."""
+    """A batch of chunks as the decoder hears them, per layer: keys over the audio, (B, H, 64, F), and values,
+    (B, H, F, 64). Keys lie as they are multiplied: a quarter off the time of that product for a few beams."""
 
     def __init__(self, model: Model, features: torch.Tensor) -> None:
         import torch
@@ -251,24 +251,33 @@ class Listening:
         self.layers = []
         with torch.inference_mode():
             for layer in model.layers:
-                both = features.new_empty(2, n, layer.heads, frames, HEAD_SIZE)
+                keys = features.new_empty(n, layer.heads, HEAD_SIZE, frames)
+                values = features.new_empty(n, layer.heads, frames, HEAD_SIZE)
                 for chunk, own in enumerate(features):  # one at a time: what is between stays in the processor's cache
-                    both[:, chunk] = layer.cross_in(own).view(frames, 2, layer.heads, HEAD_SIZE).permute(1, 2, 0, 3)
-                self.layers.append(both.flatten(1, 2))
+                    both = layer.cross_in(own).view(frames, 2, layer.heads, HEAD_SIZE)
+                    keys[chunk], values[chunk] = both[:, 0].permute(1, 2, 0), both[:, 1].transpose(0, 1)
+                self.layers.append((keys, values))
 
     def select(self, chunks: Sequence[int]) -> Listening:
         """A copy with only these chunks."""
         chosen = object.__new__(Listening)
         chosen.n_chunks = len(chunks)
-        chosen.layers = [both.unflatten(1, (self.n_chunks, -1))[:, list(chunks)].flatten(1, 2) for both in self.layers]
+        chosen.layers = [(keys[list(chunks)], values[list(chunks)]) for keys, values in self.layers]
         return chosen
 
     def swap(self, a: int, b: int) -> None:
         """Exchange the places of two chunks."""
-        if a != b:
-            for both in self.layers:
-                by_chunk = both.unflatten(1, (self.n_chunks, -1))
-                by_chunk[:, [a, b]] = by_chunk[:, [b, a]]
+        for keys, values in self.layers:
+            _swap(keys, a, b)
+            _swap(values, a, b)
+
+
+def _swap(rows: torch.Tensor, a: int, b: int) -> None:
+    """Exchange two rows in place."""
+    if a != b:
+        kept = rows[a].clone()
+        rows[a] = rows[b]
+        rows[b] = kept
 
 
 class _TextCache:
@@ -289,9 +298,9 @@ class _TextCache:
 
     def swap(self, a: int, b: int) -> None:
         """Exchange the places of two chunks."""
-        if a != b:
-            for both in self.layers:
-                both[:, [a, b], :, : self.filled] = both[:, [b, a], :, : self.filled]
+        for keys, values in self.layers:
+            _swap(keys[:, :, : self.filled], a, b)
+            _swap(values[:, :, : self.filled], a, b)
 
 
 def _forward(
@@ -329,8 +338,8 @@ def _forward(
 
         query = layer.cross_query(layer.norms[1](x)).view(n_rows, n, layer.heads, HEAD_SIZE)
         query = query.transpose(1, 2).flatten(0, 1)
-        keys, values = heard[:, : n_rows * layer.heads]
-        scores = torch.bmm(query, keys.transpose(1, 2)).float().mul_(scale).softmax(-1)  # (B * H, n, F)
+        keys, values = (part[:n_rows].flatten(0, 1) for part in heard)
+        scores = torch.bmm(query, keys).float().mul_(scale).softmax(-1)  # (B * H, n, F)
         mixed = torch.bmm(scores.to(x.dtype), values).view(n_rows, layer.heads, n, HEAD_SIZE)
         x = x + layer.cross_out(mixed.transpose(1, 2).flatten(2))
         if looks is not None and layer.aligned:
