@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.cores import torch_threads
+
 WIDTH = 384  # hidden_size in the weights' config.json
 LAYERS, HEADS = 6, 12  # num_hidden_layers, num_attention_heads
 MAX_TOKENS = 256  # max_seq_length in sentence_bert_config.json
@@ -26,18 +28,12 @@ def embed(texts: Sequence[str], folder: Path) -> np.ndarray:
 
     folder   the unpacked weights: `model.safetensors` and `tokenizer.json`
     """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # two threads on a busy two-core machine are ten times slower than one
-    try:
+    with torch_threads(1):  # two threads on a busy two-core machine are ten times slower than one
         distinct = sorted({text for text in texts if text}, key=lambda text: (len(text), text))
         rows: dict[str, np.ndarray] = {}
         for at in range(0, len(distinct), BATCH):
             batch = distinct[at : at + BATCH]
             rows.update(zip(batch, _forward(batch, str(folder)), strict=True))
-    finally:
-        torch.set_num_threads(threads)
     zero = np.zeros(WIDTH, dtype=np.float32)
     return np.array([rows.get(text, zero) for text in texts], dtype=np.float32).reshape(len(texts), WIDTH)
 

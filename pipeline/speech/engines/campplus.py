@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import models
+from pipeline.cores import spread
 from pipeline.intervals import HasTimes
 from pipeline.speech.engines.precision import cpu_precision
 
@@ -34,6 +35,7 @@ CONTEXT_FRAMES = 100  # a context layer looks at the mean of 2 s besides the mea
 NORM_EPS = 1e-5
 CHUNK_S = 20.0  # heard at once, plus a margin each side: about 150 MB
 MARGIN_S = 1.0
+CHUNKS_AT_ONCE = 2
 FEATURES_HZ = 50  # network frames a second
 LEAST_FRAMES = 4  # a window is stretched to this, so that a standard deviation means something
 
@@ -189,11 +191,14 @@ def embed_windows(samples: np.ndarray, windows: Sequence[HasTimes]) -> np.ndarra
     """
     embeddings = np.zeros((len(windows), EMBEDDING), dtype=np.float32)
     chunk_of = [int((w.start + w.end) / 2 / CHUNK_S) for w in windows]
-    for chunk in sorted(set(chunk_of)):
+
+    def embed_chunk(chunk: int) -> None:
         first_s, last_s = max(0.0, chunk * CHUNK_S - MARGIN_S), (chunk + 1) * CHUNK_S + MARGIN_S
         frames = hear(samples[int(first_s * RATE_HZ) : int(last_s * RATE_HZ)])
         for i in (i for i, c in enumerate(chunk_of) if c == chunk):
             embeddings[i] = embed_frames(_stretch(frames, windows[i].start - first_s, windows[i].end - first_s))
+
+    spread(embed_chunk, sorted(set(chunk_of)), CHUNKS_AT_ONCE)
     return embeddings
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline import models
+from pipeline.cores import usual_threads
 from pipeline.records import AttuneError
 from pipeline.speech.engines.whisper_align import HeardWord
 from pipeline.speech.engines.whisper_options import (
@@ -83,7 +84,7 @@ def _load_pipeline(name: str, precision: str):
         str(folder),
         device="cuda" if on_gpu else "cpu",
         compute_type=precision or ("float16" if on_gpu else "int8"),
-        cpu_threads=torch.get_num_threads(),
+        cpu_threads=usual_threads(),
         local_files_only=True,
     )
     return BatchedInferencePipeline(model)

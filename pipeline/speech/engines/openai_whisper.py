@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.cores import spread, workers
 from pipeline.speech.engines.precision import best_precision
 from pipeline.speech.engines.whisper_align import FRAME_S, HeardWord, build_words
 from pipeline.speech.engines.whisper_decode import (
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+BATCHES_AT_ONCE = 2  # they share `batch_size`: memory stays that of one
+
 
 def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> list[list[HeardWord]]:
     """The words of every chunk, in the chunks' order.
@@ -41,10 +44,14 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
     """
     model = load_model(options.model, options.precision or best_precision())
     tokenizer = build_tokenizer(model, options.language)
-    words = []
-    for first in range(0, len(chunks), options.batch_size):
-        words += _transcribe_batch(model, tokenizer, chunks[first : first + options.batch_size], options)
-    return words
+    at_once = workers(BATCHES_AT_ONCE)
+    size = max(1, options.batch_size // at_once)
+
+    def transcribe(first: int) -> list[list[HeardWord]]:
+        return _transcribe_batch(model, tokenizer, chunks[first : first + size], options)
+
+    batches = spread(transcribe, range(0, len(chunks), size), at_once)
+    return [words for batch in batches for words in batch]
 
 
 def _transcribe_batch(

@@ -14,12 +14,13 @@ by `FRAME_OFFSET_S`: a frame stands for the middle of what it hears.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline import models
+from pipeline.cores import spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,9 @@ CHUNK_FRAMES = (CHUNK_SAMPLES - FRAME_HEARS_SAMPLES) // FRAME_SAMPLES + 1  # 589
 FRAME_S = FRAME_SAMPLES / RATE_HZ  # 0.016875
 FRAME_OFFSET_S = (FRAME_HEARS_SAMPLES - FRAME_SAMPLES) / 2 / RATE_HZ  # 0.02253
 HOP_FRAMES = 296  # chunks start every 4.995 s: each frame is heard twice; a shorter hop costs more and gains little
-BATCH_CHUNKS = 8  # chunks in one call: about 150 MB of activations
+BATCH_CHUNKS = 8  # chunks in one call of the recurrent layers
+BATCHES_AT_ONCE = 8
+SINC_CHUNKS = 2  # and of the layers before: more at once do not fit the processor's cache, and take half as long again
 # The seven states of the powerset as people: rows nobody, 1, 2, 3, 1+2, 1+3, 2+3.
 POWERSET = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
 SINC_STRIDE = 10  # samples
@@ -130,7 +133,8 @@ def hear(network: Network, waveforms: torch.Tensor) -> torch.Tensor:
 
     p = network.parts
     with torch.inference_mode():
-        x, _ = network.lstm(_sincnet(network, waveforms[:, None]).transpose(1, 2))
+        x = torch.cat([_sincnet(network, few[:, None]) for few in waveforms.split(SINC_CHUNKS)])
+        x, _ = network.lstm(x.transpose(1, 2))
         for i in (0, 1):
             x = leaky_relu(linear(x, p[f"linear.{i}.weight"], p[f"linear.{i}.bias"]))
         return linear(x, p["classifier.weight"], p["classifier.bias"]).softmax(-1)
@@ -153,7 +157,7 @@ def _sincnet(network: Network, x: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def segment_chunks(waveform: np.ndarray, hop_frames: int = HOP_FRAMES) -> Iterator[Chunk]:
+def segment_chunks(waveform: np.ndarray, hop_frames: int = HOP_FRAMES) -> list[Chunk]:
     """The model's view of the waveform, chunk by chunk in order of time.
 
     waveform    float32, (n,), 16 kHz mono; the last chunk is padded with silence
@@ -164,15 +168,18 @@ def segment_chunks(waveform: np.ndarray, hop_frames: int = HOP_FRAMES) -> Iterat
 
     network = load_network()
     hop = hop_frames * FRAME_SAMPLES
-    starts = list(range(0, max(1, len(waveform) - (CHUNK_SAMPLES - hop)), hop))
-    for first in range(0, len(starts), BATCH_CHUNKS):
-        batch = np.zeros((len(starts[first : first + BATCH_CHUNKS]), CHUNK_SAMPLES), dtype=np.float32)
-        for row, start in zip(batch, starts[first : first + BATCH_CHUNKS], strict=True):
+    starts = range(0, max(1, len(waveform) - (CHUNK_SAMPLES - hop)), hop)
+
+    def hear_batch(starts: Sequence[int]) -> list[Chunk]:
+        batch = np.zeros((len(starts), CHUNK_SAMPLES), dtype=np.float32)
+        for row, start in zip(batch, starts, strict=True):
             piece = waveform[start : start + CHUNK_SAMPLES]
             row[: len(piece)] = piece
         states = hear(network, torch.from_numpy(batch).to(network.device)).cpu().numpy()
-        for start, chunk in zip(starts[first : first + BATCH_CHUNKS], states, strict=True):
-            yield Chunk(start // FRAME_SAMPLES, chunk)
+        return [Chunk(start // FRAME_SAMPLES, chunk) for start, chunk in zip(starts, states, strict=True)]
+
+    batches = [starts[first : first + BATCH_CHUNKS] for first in range(0, len(starts), BATCH_CHUNKS)]
+    return [chunk for chunks in spread(hear_batch, batches, BATCHES_AT_ONCE) for chunk in chunks]
 
 
 def segment(waveform: np.ndarray, hop_frames: int = HOP_FRAMES) -> tuple[np.ndarray, float]:
