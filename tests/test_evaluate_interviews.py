@@ -9,6 +9,7 @@ from pipeline.evaluate.interviews import (
     COLUMNS,
     Reference,
     _in_child,
+    _settings_for,
     evaluate_interviews,
     evaluate_text_roles,
     find_recordings,
@@ -75,6 +76,23 @@ def test_references_are_read(tmp_path):
     assert reference.text == "how are you\num fine"
     assert reference.roles == {"D": "clinician", "P": "patient"}
     assert parse_rttm("SPEAKER a 1 1.5 2.0 <NA> <NA> D <NA> <NA>\nSPKR-INFO a\n") == [Speech(1.5, 3.5, "D")]
+
+
+def test_speakers_alone_are_scored_overlap_too(tmp_path):
+    path = tmp_path / "meeting.wav"
+    path.write_bytes(b"RIFF")
+    path.with_suffix(".rttm").write_text(
+        "SPEAKER meeting 1 0.0 4.0 <NA> <NA> A <NA> <NA>\nSPEAKER meeting 1 3.0 3.0 <NA> <NA> B <NA> <NA>\n"
+    )
+    assert find_recordings(tmp_path) == [path]
+    reference = load_reference(path)
+    assert (reference.people, reference.words) == (2, [])
+    one_at_a_time = [Speech(0.0, 3.5, "speaker_1"), Speech(3.5, 6.0, "speaker_2")]
+    row = render_row(score_session(reference, [Word(0.0, 1.0, "hello")], one_at_a_time, [], []))
+    assert row["der"] == pytest.approx(1 / 7)  # one of seven seconds of speech, where two speak at once, lacks one
+    assert [row[key] for key in ("wer", "words_wrong", "cpwer", "role_correct", "role_confidence")] == [None] * 5
+    told = _settings_for(reference, {"speech": {"overlap": True}})
+    assert told == {"speech": {"overlap": True, "speakers": 2}}
 
 
 def test_a_plain_text_beside_the_recording_wins(tmp_path):

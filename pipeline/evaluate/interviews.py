@@ -2,8 +2,9 @@
 
 A folder holds, for each recording NAME.mp3 (or wav, m4a, mp4, ...): NAME.words.json (`[{"turn", "speaker", "word",
 "start", "end"}]`), NAME.turns.json (`[{"speaker", "role", "text", "start", "end"}]`), NAME.rttm, and NAME.txt with the
-words as plain text (without it, the texts of the turns). Every recording runs in a process of its own through the
-steps up to the turns, in a temporary store; its processor seconds and peak memory are that process's.
+words as plain text (without it, the texts of the turns). Where NAME.rttm alone lies beside a recording, only speakers
+are scored, and both we and a peer are told how many people it names. Every recording runs in a process of its own
+through the steps up to the turns, in a temporary store; its processor seconds and peak memory are that process's.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from pipeline.settings import Tables
 from pipeline.steps import BY_NAME, STEPS
 
 RECORDINGS = (".mp3", ".wav", ".m4a", ".flac", ".ogg", ".mp4", ".mov", ".mkv", ".webm", ".wma")
+REFERENCES = (".words.json", ".rttm")
 UP_TO = "turns"
 ROUNDS = 2  # of ours and a peer in turn: A B A B
 THERAPIST_ROLES = ("therapist", "clinician", "counsellor", "counselor", "doctor", "interviewer")
@@ -45,7 +47,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Reference:
-    """What people say was said: words by turn, speech, the whole text, and each speaker's role."""
+    """What people say was said: words by turn, speech, the whole text, and each speaker's role; speech may be all."""
 
     turns: tuple[tuple[Word, ...], ...]
     speech: tuple[Speech, ...]
@@ -55,6 +57,10 @@ class Reference:
     @property
     def words(self) -> list[Word]:
         return [word for turn in self.turns for word in turn]
+
+    @property
+    def people(self) -> int:
+        return len({stretch.speaker for stretch in self.speech})
 
 
 @dataclass(frozen=True)
@@ -95,15 +101,19 @@ class Score:
 
 
 def find_recordings(folder: Path) -> list[Path]:
-    """The recordings of a folder that have reference words beside them, by name.
+    """The recordings of a folder that have reference words, or reference speakers, beside them, by name.
 
     raises   AttuneError where there is none
     """
     files = folder.iterdir() if folder.is_dir() else ()
-    found = sorted(p for p in files if p.suffix.lower() in RECORDINGS and p.with_suffix(".words.json").is_file())
+    found = sorted(
+        path
+        for path in files
+        if path.suffix.lower() in RECORDINGS and any(path.with_suffix(end).is_file() for end in REFERENCES)
+    )
     if not found:
         raise AttuneError(
-            "the folder holds no recording with a .words.json beside it",
+            "the folder holds no recording with a .words.json or .rttm beside it",
             mend="give a folder with NAME.mp3, NAME.words.json, NAME.turns.json and NAME.rttm for each recording",
             code="no-references",
         )
@@ -116,6 +126,8 @@ def load_reference(recording: Path) -> Reference:
     raises   AttuneError naming the file that is missing or has another form
     """
     try:
+        if not recording.with_suffix(".words.json").is_file():
+            return Reference((), tuple(parse_rttm(_read(recording.with_suffix(".rttm")))), "", {})
         rows = json.loads(_read(recording.with_suffix(".words.json")))
         turns = json.loads(_read(recording.with_suffix(".turns.json")))
         words = [(row["turn"], Word(row["start"], row["end"], row["word"], speaker=row["speaker"])) for row in rows]
@@ -162,17 +174,21 @@ def score_session(
     turns: Sequence[Turn],
 ) -> Score:
     """Everything that can be said about one session's artefacts against its reference; costs are left at zero."""
+    der = score_der(reference.speech, speech), score_der(reference.speech, speech, COLLAR_S)
+    talk = (talk_share_error(reference.speech, speech),)
+    if not reference.turns:
+        return Score(der=der[0], der_collar=der[1], talk_share_errors=talk, role_confidence=1.0)
     right, confidence = score_role(reference, voices, turns)
     return Score(
         words=score_words(reference.text, words),
         speakers=score_speakers(reference.turns, turns),
-        der=score_der(reference.speech, speech, 0.0, skip_overlap=True),
-        der_collar=score_der(reference.speech, speech, COLLAR_S, skip_overlap=True),
+        der=der[0],
+        der_collar=der[1],
         roles_right=int(right),
         roles=1,
         role_confidence=confidence,
         word_time_errors_s=tuple(word_time_errors(reference.words, words)),
-        talk_share_errors=(talk_share_error(reference.speech, speech),),
+        talk_share_errors=talk,
     )
 
 
@@ -192,7 +208,7 @@ def render_row(score: Score) -> dict[str, Any]:
     duration = max(score.duration_s, 1e-9)
     speakers, words = score.speakers, score.words
     return {
-        "wer": words.wer,
+        "wer": words.wer if words.reference else None,
         "substitutions": words.substitutions,
         "deletions": words.deletions,
         "insertions": words.insertions,
@@ -200,7 +216,7 @@ def render_row(score: Score) -> dict[str, Any]:
         "fillers_kept": words.fillers_kept,
         "fillers_reference": words.fillers_reference,
         "fillers_invented": words.fillers_invented,
-        "words_wrong": speakers.words_wrong / max(speakers.words, 1),
+        "words_wrong": speakers.words_wrong / max(speakers.words, 1) if words.reference else None,
         "words_wrong_count": speakers.words_wrong,
         "words_heard": speakers.words,
         "short_wrong": speakers.short_wrong / max(speakers.short, 1),
@@ -209,9 +225,9 @@ def render_row(score: Score) -> dict[str, Any]:
         "short_unheard": speakers.short_unheard,
         "der": score.der.rate,
         "der_collar": score.der_collar.rate,
-        "cpwer": speakers.cpwer,
-        "role_correct": score.roles_right / max(score.roles, 1),
-        "role_confidence": score.role_confidence,
+        "cpwer": speakers.cpwer if words.reference else None,
+        "role_correct": score.roles_right / score.roles if score.roles else None,
+        "role_confidence": score.role_confidence if score.roles else None,
         "word_time_median_s": statistics.median(errors) if errors else None,
         "word_time_p95_s": errors[int(0.95 * (len(errors) - 1))] if errors else None,
         "talk_share_error": statistics.fmean(score.talk_share_errors) if score.talk_share_errors else None,
@@ -241,7 +257,7 @@ def evaluate_interviews(
     with tempfile.TemporaryDirectory(prefix="attune-interviews-") as store:
         for i, path in enumerate(recordings, start=1):
             tell(f"{i} of {len(recordings)}: {path.stem}")
-            session = open_session(Path(store), path, [], settings or {})
+            session = open_session(Path(store), path, [], _settings_for(references[path], settings or {}))
             scores.append(_run_and_score(session, references[path]))
             rows.append({"name": path.stem, **render_row(scores[-1])})
             for name in against:
@@ -249,6 +265,13 @@ def evaluate_interviews(
                 compared.append((name, _run_against(session, references[path], name)))
     pooled = render_row(sum(scores[1:], scores[0]))
     return {"recordings": rows, "pooled": pooled, "against": _pool_peers(against, compared)}
+
+
+def _settings_for(reference: Reference, settings: Tables) -> Tables:
+    """The settings, with the number of people where a reference tells only who spoke."""
+    if reference.turns:
+        return settings
+    return {**settings, "speech": {**settings.get("speech", {}), "speakers": max(1, reference.people)}}
 
 
 def _run_and_score(session: Session, reference: Reference) -> Score:
@@ -281,11 +304,10 @@ def _run_steps(folder: Path, settings: Tables) -> tuple[dict[str, float], float]
 
 def _run_against(session: Session, reference: Reference, name: str) -> dict[str, Any]:
     """CPU seconds of ours and the peer in turn, and the counts of what the peer found."""
-    people = len({stretch.speaker for stretch in reference.speech})
     ours_s, theirs_s = [], []
     for _ in range(ROUNDS):
         ours_s.append(_in_child(_time_steps, session.folder, session.settings, PEERS[name].steps))
-        seconds, found = _in_child(_time_peer, session.folder, session.settings, name, people)
+        seconds, found = _in_child(_time_peer, session.folder, session.settings, name, reference.people)
         theirs_s.append(seconds)
     return {"ours_s": sum(ours_s), "theirs_s": sum(theirs_s), **_score_peer(reference, found)}
 
@@ -315,8 +337,8 @@ def _score_peer(reference: Reference, found: Sequence[Any]) -> dict[str, Any]:
         errors = tuple(word_time_errors(reference.words, found))
         return {"words": score_words(reference.text, found), "time_errors_s": errors}
     return {
-        "der": score_der(reference.speech, found, 0.0, skip_overlap=True),
-        "der_collar": score_der(reference.speech, found, COLLAR_S, skip_overlap=True),
+        "der": score_der(reference.speech, found),
+        "der_collar": score_der(reference.speech, found, COLLAR_S),
     }
 
 
@@ -331,7 +353,7 @@ def _pool_peers(names: Iterable[str], compared: Sequence[tuple[str, dict[str, An
         if "words" in rows[0]:
             words = sum((row["words"] for row in rows), WordCounts())
             errors = [error for row in rows for error in row["time_errors_s"]]
-            entry |= {"wer": words.wer, "fillers_kept": words.fillers_kept}
+            entry |= {"wer": words.wer if words.reference else None, "fillers_kept": words.fillers_kept}
             entry["word_time_median_s"] = statistics.median(errors) if errors else None
         else:
             entry |= {key: sum((row[key] for row in rows), DerSeconds()).rate for key in ("der", "der_collar")}
@@ -414,8 +436,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 LEGEND = (
     "WER with substitutions, deletions, insertions; um: hesitation sounds kept; wrong: words of the wrong person;\n"
-    "short: turns of three words or fewer given to the wrong person; DER without and with a collar of 0.25 s; "
-    "t50, t95:\nerror of word times; talk: error of the talk share; RTF: CPU seconds of one core per second of sound"
+    "short: turns of three words or fewer given to the wrong person; DER, overlap included, without and with a\n"
+    "collar of 0.25 s; t50, t95: error of word times; talk: error of the talk share; RTF: CPU seconds of one core\n"
+    "per second of sound"
 )
 
 
@@ -450,7 +473,8 @@ def _cell(row: Mapping[str, Any], key: str, form: str) -> str:
 def _peer_lines(against: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, entry in against.items():
-        accuracy = f"WER {100 * entry['wer']:.1f} %" if "wer" in entry else f"DER {100 * entry['der']:.1f} %"
+        key = "wer" if "wer" in entry else "der"
+        accuracy = f"{key.upper()} {_cell(entry, key, 'percent')} %"
         lines.append(
             f"{name}: {accuracy}; {entry['cpu_theirs_s']:.0f} CPU s against our {entry['cpu_ours_s']:.0f} "
             f"for {' and '.join(entry['steps'])} (ours / theirs = {entry['cpu_ratio']:.2f})"
