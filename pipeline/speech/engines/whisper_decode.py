@@ -246,13 +246,16 @@ class Listening:
     def __init__(self, model: Model, features: torch.Tensor) -> None:
         import torch
 
-        n, frames, _ = features.shape
+        n, frames, width = features.shape
         self.n_chunks = n
         self.layers = []
         with torch.inference_mode():
-            for layer in model.layers:
-                keys = features.new_empty(n, layer.heads, HEAD_SIZE, frames)
-                values = features.new_empty(n, layer.heads, frames, HEAD_SIZE)
+            everything = features.new_empty(
+                len(model.layers), 2, n, frames * width
+            )  # one block: it all goes back at once
+            for layer, (keys, values) in zip(model.layers, everything, strict=True):
+                keys = keys.view(n, layer.heads, HEAD_SIZE, frames)
+                values = values.view(n, layer.heads, frames, HEAD_SIZE)
                 for chunk, own in enumerate(features):  # one at a time: what is between stays in the processor's cache
                     both = layer.cross_in(own).view(frames, 2, layer.heads, HEAD_SIZE)
                     keys[chunk], values[chunk] = both[:, 0].permute(1, 2, 0), both[:, 1].transpose(0, 1)
