@@ -250,9 +250,8 @@ class Listening:
         self.n_chunks = n
         self.layers = []
         with torch.inference_mode():
-            everything = features.new_empty(
-                len(model.layers), 2, n, frames * width
-            )  # one block: it all goes back at once
+            # One block, so that it all goes back to the system at once.
+            everything = features.new_empty(len(model.layers), 2, n, frames * width)
             for layer, (keys, values) in zip(model.layers, everything, strict=True):
                 keys = keys.view(n, layer.heads, HEAD_SIZE, frames)
                 values = values.view(n, layer.heads, frames, HEAD_SIZE)
