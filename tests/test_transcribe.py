@@ -266,6 +266,26 @@ def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
     assert [d.no_speech for d in ours] == pytest.approx([d.no_speech_prob for d in theirs], abs=1e-3)
 
 
+@pytest.mark.models
+def test_batches_side_by_side_give_the_words_of_one_after_the_other(acted, monkeypatch):
+    from pipeline import cores
+    from pipeline.speech.engines.openai_whisper import transcribe_chunks
+    from pipeline.speech.engines.whisper_options import EngineOptions
+
+    audio, activity = acted
+    packing = Packing(max_s=8.0, pad_s=0.2, bridge_s=1.0)
+    chunks = [cut_out(audio.mono, c) for c in pack_chunks(activity, audio.mono, packing)]
+    assert len(chunks) > 3
+    # Sums in float32 depend on the number of threads of an operation: one in both.
+    options = EngineOptions(model="whisper-tiny.en", language="en", precision="float32", beams=2, batch_size=4)
+    heard = {}
+    for n in (1, 2):
+        monkeypatch.setattr(cores, "usual_threads", lambda n=n: n)
+        heard[n] = transcribe_chunks(chunks, options)
+    assert [[word.text for word in own] for own in heard[2]] == [[word.text for word in own] for own in heard[1]]
+    assert any(heard[1])
+
+
 @pytest.mark.parametrize("frames", [1, 499, 1500])
 def test_attention_in_blocks_is_attention(frames):
     import torch
