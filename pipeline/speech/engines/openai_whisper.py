@@ -44,8 +44,8 @@ def transcribe_chunks(chunks: Sequence[np.ndarray], options: EngineOptions) -> l
     """
     model = load_model(options.model, options.precision or best_precision())
     tokenizer = build_tokenizer(model, options.language)
-    at_once = workers(BATCHES_AT_ONCE)
-    size = max(1, options.batch_size // at_once)
+    at_once = workers(min(BATCHES_AT_ONCE, options.batch_size))
+    size = options.batch_size // at_once
 
     def transcribe(first: int) -> list[list[HeardWord]]:
         return _transcribe_batch(model, tokenizer, chunks[first : first + size], options)

@@ -24,7 +24,7 @@ class EngineOptions:
     model       name of the weights
     language    code such as "en"; an engine's `find_language` finds it out
     verbatim    ask for hesitation sounds
-    batch_size  chunks decoded together
+    batch_size  chunks decoded together; openai-whisper shares them out to two batches where there are two cores
     beams       texts followed at once; 1 is greedy
     precision   number format, or "" for the engine's best on this machine
     """
