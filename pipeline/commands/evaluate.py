@@ -14,7 +14,7 @@ from pipeline.records import AttuneError
 # benchmark -> what it measures
 BENCHMARKS: dict[str, str] = {
     "speed": "processor seconds, wall seconds and peak memory of each step on one recording",
-    "interviews": "words, speakers and roles on recordings with reference words and turns",
+    "interviews": "words, speakers and roles on recordings with reference words and turns, or speakers alone",
     "pitch": "pitch against laryngograph references, beside other extractors",
     "timing": "latencies, pauses and talk share against reference turns",
     "moments": "moments, repairs and links on coded scripts",

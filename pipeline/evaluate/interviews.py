@@ -1,4 +1,4 @@
-"""Accuracy and cost on recordings with reference words and turns: one row a recording, and all pooled as counts.
+"""Accuracy and cost on recordings with reference words and turns, or speakers alone: a row each, and all pooled.
 
 A folder holds, for each recording NAME.mp3 (or wav, m4a, mp4, ...): NAME.words.json (`[{"turn", "speaker", "word",
 "start", "end"}]`), NAME.turns.json (`[{"speaker", "role", "text", "start", "end"}]`), NAME.rttm, and NAME.txt with the
@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class Score:
     der_collar: DerSeconds = field(default_factory=DerSeconds)
     roles_right: int = 0
     roles: int = 0
-    role_confidence: float = 0.0  # the lowest
+    role_confidence: float = 1.0  # the lowest
     word_time_errors_s: tuple[float, ...] = ()
     talk_share_errors: tuple[float, ...] = ()
     cpu_s: Mapping[str, float] = field(default_factory=dict)  # by step
@@ -114,7 +114,8 @@ def find_recordings(folder: Path) -> list[Path]:
     if not found:
         raise AttuneError(
             "the folder holds no recording with a .words.json or .rttm beside it",
-            mend="give a folder with NAME.mp3, NAME.words.json, NAME.turns.json and NAME.rttm for each recording",
+            mend="give a folder with NAME.mp3, NAME.words.json, NAME.turns.json and NAME.rttm for each recording; "
+            "NAME.rttm alone to score speakers only",
             code="no-references",
         )
     return found
@@ -174,21 +175,22 @@ def score_session(
     turns: Sequence[Turn],
 ) -> Score:
     """Everything that can be said about one session's artefacts against its reference; costs are left at zero."""
-    der = score_der(reference.speech, speech), score_der(reference.speech, speech, COLLAR_S)
-    talk = (talk_share_error(reference.speech, speech),)
+    spoke = Score(
+        der=score_der(reference.speech, speech),
+        der_collar=score_der(reference.speech, speech, COLLAR_S),
+        talk_share_errors=(talk_share_error(reference.speech, speech),),
+    )
     if not reference.turns:
-        return Score(der=der[0], der_collar=der[1], talk_share_errors=talk, role_confidence=1.0)
+        return spoke
     right, confidence = score_role(reference, voices, turns)
-    return Score(
+    return replace(
+        spoke,
         words=score_words(reference.text, words),
         speakers=score_speakers(reference.turns, turns),
-        der=der[0],
-        der_collar=der[1],
         roles_right=int(right),
         roles=1,
         role_confidence=confidence,
         word_time_errors_s=tuple(word_time_errors(reference.words, words)),
-        talk_share_errors=talk,
     )
 
 
@@ -219,7 +221,7 @@ def render_row(score: Score) -> dict[str, Any]:
         "words_wrong": speakers.words_wrong / max(speakers.words, 1) if words.reference else None,
         "words_wrong_count": speakers.words_wrong,
         "words_heard": speakers.words,
-        "short_wrong": speakers.short_wrong / max(speakers.short, 1),
+        "short_wrong": speakers.short_wrong / max(speakers.short, 1) if words.reference else None,
         "short_wrong_count": speakers.short_wrong,
         "short_turns": speakers.short,
         "short_unheard": speakers.short_unheard,

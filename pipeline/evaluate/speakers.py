@@ -64,18 +64,15 @@ class SpeakerCounts:
         return self.cp_errors / self.cp_words if self.cp_words else (float("inf") if self.cp_errors else 0.0)
 
 
-def score_der(
-    reference: Sequence[Speech], speech: Sequence[Speech], collar_s: float = 0.0, skip_overlap: bool = False
-) -> DerSeconds:
-    """Diarization error under the best pairing of speakers.
+def score_der(reference: Sequence[Speech], speech: Sequence[Speech], collar_s: float = 0.0) -> DerSeconds:
+    """Diarization error under the best pairing of speakers, where two speak at once too.
 
-    collar_s       seconds each side of every edge of the reference that are not scored
-    skip_overlap   leave out where the reference has two at once
+    collar_s   seconds each side of every edge of the reference that are not scored
     """
     from pyannote.core import Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    metric = DiarizationErrorRate(collar=2 * collar_s, skip_overlap=skip_overlap)
+    metric = DiarizationErrorRate(collar=2 * collar_s)
     last = max((s.end for s in [*reference, *speech]), default=0.0)
     found = metric(
         _annotation(reference), _annotation(speech), detailed=True, uem=Timeline([Segment(0.0, last + collar_s)])
