@@ -33,9 +33,9 @@ EMBEDDING = 192
 BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of each dense block
 CONTEXT_FRAMES = 100  # a context layer looks at the mean of 2 s besides the mean of all
 NORM_EPS = 1e-5
-CHUNK_S = 20.0  # heard at once, plus a margin each side: about 150 MB
+CHUNK_S = 20.0  # heard as one piece, plus a margin each side
 MARGIN_S = 1.0
-CHUNKS_AT_ONCE = 2
+CHUNKS_AT_ONCE = 2  # about 150 MB each
 FEATURES_HZ = 50  # network frames a second
 LEAST_FRAMES = 4  # a window is stretched to this, so that a standard deviation means something
 

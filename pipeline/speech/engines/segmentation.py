@@ -35,7 +35,7 @@ FRAME_S = FRAME_SAMPLES / RATE_HZ  # 0.016875
 FRAME_OFFSET_S = (FRAME_HEARS_SAMPLES - FRAME_SAMPLES) / 2 / RATE_HZ  # 0.02253
 HOP_FRAMES = 296  # chunks start every 4.995 s: each frame is heard twice; a shorter hop costs more and gains little
 BATCH_CHUNKS = 8  # chunks in one call of the recurrent layers
-BATCHES_AT_ONCE = 8
+BATCHES_AT_ONCE = 8  # one thread each up to eight cores: more threads for one batch cost more than they bring
 SINC_CHUNKS = 2  # and of the layers before: more at once do not fit the processor's cache, and take half as long again
 # The seven states of the powerset as people: rows nobody, 1, 2, 3, 1+2, 1+3, 2+3.
 POWERSET = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
