@@ -101,7 +101,7 @@ WORDS = Step(
     reads=(AUDIO, ACTIVITY, GIVEN),
     make=transcribe,
     options=TranscribeOptions(),
-    version=5,
+    version=6,
     models=transcribe_models,
     cpu_per_audio_s=0.09,
 )

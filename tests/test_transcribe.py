@@ -254,7 +254,7 @@ def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
     ours = decode(model, Listening(model, encode(model, mel)), rules, beams)
     options = whisper.DecodingOptions(
         language="en",
-        prompt="um uh hmm er",
+        prompt="Um, uh, hmm, er.",
         without_timestamps=True,
         fp16=False,
         beam_size=beams if beams > 1 else None,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import models
 from pipeline.records import AttuneError, Audio, Speech, Word
+from pipeline.speech.engines.whisper_options import FILLER_PROMPT
 
 if TYPE_CHECKING:
     import numpy as np
 
 WEIGHTS = "whisper-base"
-FILLER_PROMPT = "um uh hmm er"  # read before every window, so that hesitation sounds are kept
 
 
 @dataclass(frozen=True)

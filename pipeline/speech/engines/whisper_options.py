@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pipeline.records import AttuneError
 
 RATE_HZ = 16000
-# Hesitation sounds are evidence, and Whisper drops them unless the text before the window has some.
-FILLER_PROMPT = "um uh hmm er"
+# Hesitation sounds are evidence, and Whisper drops them unless the text before the window has some. It goes on as that
+# text was written: without a capital and stops here, it writes none, and hears worse.
+FILLER_PROMPT = "Um, uh, hmm, er."
 MAX_COMPRESSION = 2.4  # text that packs better than this is a loop; openai-whisper's own threshold
 MAX_RUN = 5  # the same one to four words more often than this, one after the other, are a loop that packs too little
 RUN_WORDS = 4
