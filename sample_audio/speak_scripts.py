@@ -38,8 +38,8 @@ from make import (
 
 TURN_DB = SPEECH_DB - 6.0  # written sessions go up to 6 dB louder than the usual turn
 NOTE = re.compile(r"\[[^\]]*\]|\([^)]*\)")
-# formant ratio, median F0 in Hz: of a man's and a woman's voice, and of two people of one sex. These stand further apart
-# (cosine of CAM++ voices 0.70), because one speaker is behind them all: 1.06 beside 0.96 is one person (0.87).
+# Formant ratio, median F0 in Hz: of a man's and a woman's voice, and of two people of one sex. These stand further
+# apart (cosine of CAM++ voices 0.70), because one speaker is behind them all: 1.06 beside 0.96 is one person (0.87).
 VOICES = {"male": (0.96, 102.0), "female": (1.2, 204.0)}
 PAIRS = {"male": ((0.92, 96.0), (1.12, 134.0)), "female": ((1.26, 222.0), (1.1, 172.0))}
 
