@@ -22,7 +22,10 @@ RATE_HZ = 16000
 FRAME_S = 0.01
 # Beams of 1e-60 and 1e-40 lost their way in a chunk of each of five interviews; these in none, for an eighth more time.
 STATE_BEAM, WORD_BEAM = 1e-120, 1e-80
-NEAREST = 2  # Gaussians of each codebook that count: 4, the usual, give the same 95th percentile for a tenth more time
+# How likely a sound is, is worked out for every other frame, with the usual 4 nearest Gaussians of each codebook: 0.72
+# of the time of every frame with 2, the same 95th percentile and 1 ms more in the middle (five interviews, 5,215
+# words). With 2 for every other frame, 0.61 of the time, that percentile is 0.06 s worse.
+EVERY, NEAREST = 2, 4
 SKIPPED = 1e-3  # how likely a word that may be left out was not said
 SEARCH = "words"
 LETTERS = re.compile(r"[a-z]+(?:'[a-z]+)*|'[a-z]+")  # a dictionary's word: letters and apostrophes
@@ -44,6 +47,7 @@ class Aligner:
             beam=STATE_BEAM,
             pbeam=STATE_BEAM,
             wbeam=WORD_BEAM,
+            ds=EVERY,
             topn=NEAREST,
             bestpath=False,
             loglevel="FATAL",  # its messages would name words
