@@ -123,7 +123,7 @@ VOICES = Step(
     reads=(WORDS, SPEECH, GIVEN, AUDIO, ENROLLED),
     make=name_voices,
     options=VoicesOptions(),
-    version=2,
+    version=3,
 )
 TURNS = Step(
     name="turns",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.records import Given, Speech, Word
+from pipeline.speech import voices as voices_module
 from pipeline.speech.voices import (
     UNSURE,
     VoicesOptions,
@@ -90,6 +91,22 @@ def test_evidence_is_antisymmetric_and_zero_for_equals():
     a, b = measure_style(ASKS), measure_style(TELLS)
     assert therapist_evidence(a, b) == -therapist_evidence(b, a) > 1
     assert therapist_evidence(a, a) == 0
+
+
+def test_everyday_words_decide_where_you_and_i_say_nothing_and_are_named():
+    asks = "So would that be okay, or can we talk about your week and how it was? " * 3
+    tells = "My sister was there but she said she had to go, and then he was late and that was that. " * 3
+    voices = assign_roles(talk(("x", asks), ("y", tells)), [], None, OPTIONS)
+    assert roles(voices) == {"x": "therapist", "y": "client"}
+    assert 'support it most: "' in voices[0].why
+    assert '"you"' not in voices[0].why.split("support it most")[1], "told by themselves"
+
+
+def test_everyday_words_that_say_otherwise_are_told(monkeypatch):
+    monkeypatch.setattr(voices_module, "load_role_words", lambda: {"you": 0.0, "brought": -0.1})
+    voices = assign_roles(talk(("x", ASKS), ("y", TELLS)), [], None, OPTIONS)
+    assert roles(voices) == {"x": "therapist", "y": "client"}
+    assert all("does not support it" in voice.why for voice in voices)
 
 
 def test_a_few_words_are_never_sure():

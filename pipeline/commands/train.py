@@ -1,4 +1,7 @@
-"""`attune train`: fit the heads from coded scripts again, and write beside them the receipt of what they rest on."""
+"""`attune train`: fit the heads from coded scripts again, and write beside them the receipt of what they rest on.
+
+The everyday words that tell therapist from client are fitted on the same scripts.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import Any
 
 from pipeline.alliance.heads import SHIPPED
 from pipeline.alliance.scripts import SHIPPED as SCRIPTS
+from pipeline.alliance.scripts import Script, load_scripts
 from pipeline.commands import common
 from pipeline.records import AttuneError
+from pipeline.speech import role_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_out(args.out)
     before = args.out.read_bytes() if args.out.is_file() else b""
+    train_role_words(args.scripts, role_words_file(args.out))
     receipt = train(args.scripts, args.out, tell=(lambda line: None) if args.json else print)
     if args.json:
         common.print_json(receipt)
@@ -35,6 +41,21 @@ def run(args: argparse.Namespace) -> int:
     same = "the same bytes as before" if args.out.read_bytes() == before else "new weights"
     print(f"\n{args.out.name}: {same}; receipt in {args.out.with_suffix('.json').name}")
     return 0
+
+
+def role_words_file(out: Path) -> Path:
+    """Where the role words go: where they are read, or beside heads that go elsewhere."""
+    return role_words.SHIPPED if out == SHIPPED else out.with_suffix(".role_words.json")
+
+
+def train_role_words(scripts: Path, out: Path) -> None:
+    """Fit them on what therapists and clients say in the coded scripts."""
+    sessions = [(said_by(script, "therapist"), said_by(script, "client")) for script in load_scripts(scripts)]
+    role_words.save_role_words(out, role_words.fit_role_words(sessions))
+
+
+def said_by(script: Script, role: str) -> str:
+    return " ".join(turn.text for turn in script.turns if turn.role == role)
 
 
 def check_out(out: Path) -> None:

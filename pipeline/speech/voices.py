@@ -1,9 +1,11 @@
 """Who is the therapist: roles from the words, because a therapist says "you" where a client says "I".
 
 Each speaker's ratio (you + 1) / (I + 1) is compared with the other's; the share of question words helps where that
-is close. Over 133 demonstrated motivational-interviewing sessions (AnnoMI) the two together name all 133 rightly, talk
-share 80 and "speaks first" 116. An enrolled therapist's voice wins over the words, roles that a transcript states win
-over anything measured, and a person's swap wins over all.
+is close, and so do the rates of some hundred everyday words (`role_words`). Over 133 demonstrated sessions of
+motivational interviewing (AnnoMI) both the ratio with question words and the whole name all 133 rightly, talk share 80
+and "speaks first" 116. Where little was said the everyday words matter: of excerpts of 6 turns, from these and 24 coded
+sessions, the ratio names 94 % rightly, the whole 97 %. An enrolled therapist's voice wins over the words, roles that a
+transcript states win over anything measured, and a person's swap wins over all.
 """
 
 from __future__ import annotations
@@ -17,14 +19,19 @@ from dataclasses import dataclass, replace
 from pipeline.intervals import gaps, within
 from pipeline.records import Audio, Given, Role, Speech, Voice, Word, spoken_language
 from pipeline.speech.enrolled import Enrolled, Match, embed_speakers, match_voices
+from pipeline.speech.role_words import load_role_words, weigh_words
 from pipeline.speech.turns import attribute_words
 
 YOU = re.compile(r"\byou\b")  # also you're, you've, you'll
 I_SELF = re.compile(r"\bi\b")  # also I'm, I've, I'd
+COUNTED = frozenset({"you", "i", "what", "how", "why", "when", "where", "who", "which"})  # told by themselves
 QUESTION = re.compile(r"\b(?:what|how|why|when|where|who|which)\b")
 QUESTION_WEIGHT = 0.2  # of the log ratio of question-word rates; 0 to 0.5 gave 132-133 of 133 AnnoMI sessions
 QUESTION_PRIOR_WORDS = 20  # words added to each rate, so that a few words decide nothing
-STEEPNESS = 1.7  # log-odds of being right for each unit of the difference; AnnoMI's closest right call, 0.5, gets 0.70
+# Log-odds of being right for each unit of evidence. Of 2,878 excerpts of 6 to 30 turns (AnnoMI and 24 coded sessions)
+# 71, 86, 97 and 100 % are named rightly where confidence is 0.63, 0.82, 0.95 and 1.00 in the mean.
+RATIO_WEIGHT, WORDS_WEIGHT = 1.0, 2.0
+TELLING = 3  # everyday words named in the reason
 ENOUGH_WORDS = 20  # below this a speaker has not said enough to be sure of: confidence is at most UNSURE
 UNSURE = 0.6
 ALIKE_SHARE = 0.1  # of their speech doubtful makes two voices alike; 0.02 to 0.04 over five interviews and two acted
@@ -200,16 +207,20 @@ def _by_talk_alone(most: str, least: str, language: str) -> dict[str, Stated]:
 
 
 def _compare(first: str, second: str, said: dict[str, list[Word]]) -> dict[str, Stated]:
-    styles = {s: measure_style(" ".join(word.text for word in said.get(s, ()))) for s in (first, second)}
-    evidence = therapist_evidence(styles[first], styles[second])
+    texts = {s: " ".join(word.text for word in said.get(s, ())) for s in (first, second)}
+    styles = {s: measure_style(text) for s, text in texts.items()}
+    everyday = weigh_words(texts[first], texts[second], load_role_words())
+    evidence = RATIO_WEIGHT * therapist_evidence(styles[first], styles[second])
+    evidence += WORDS_WEIGHT * sum(everyday.values())
     therapist, client = (first, second) if evidence > 0 else (second, first)
-    confidence = 1 / (1 + math.exp(-STEEPNESS * abs(evidence)))
+    confidence = 1 / (1 + math.exp(-abs(evidence)))
     few = min(style.words for style in styles.values()) < ENOUGH_WORDS
     if few:
         confidence = min(confidence, UNSURE)
-    doubt = " There are too few words to be sure." if few else ""
+    rest = _why_everyday({word: part if evidence > 0 else -part for word, part in everyday.items()})
+    rest += " There are too few words to be sure." if few else ""
     return {
-        s: (role, round(confidence, 3), _why(styles[s], styles[other]) + doubt)
+        s: (role, round(confidence, 3), _why(styles[s], styles[other]) + rest)
         for s, other, role in ((therapist, client, "therapist"), (client, therapist, "client"))
     }
 
@@ -237,6 +248,14 @@ def _why(own: Style, other: Style) -> str:
         f'Says "you" {own.you} and "I" {own.i} times, the other voice {other.you} and {other.i}; '
         f"question words {own.questions} in {own.words} words against {other.questions} in {other.words}."
     )
+
+
+def _why_everyday(parts: Mapping[str, float]) -> str:
+    """Which everyday words speak most for the roles as named; `parts` are what each adds to that."""
+    if sum(parts.values()) <= 0:
+        return " How often they say other everyday words does not support it."
+    most = sorted((word for word in parts if word not in COUNTED), key=lambda word: (-parts[word], word))[:TELLING]
+    return " Other everyday words that support it most: " + ", ".join(f'"{word}"' for word in most) + "."
 
 
 def _swapped(role: Role) -> Stated:
