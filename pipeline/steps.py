@@ -132,7 +132,7 @@ TURNS = Step(
     reads=(WORDS, SPEECH, VOICES, CORRECTIONS),
     make=lay_out_turns,
     options=TurnsOptions(),
-    version=2,
+    version=3,
 )
 FRAMES = Step(
     name="frames",

@@ -77,6 +77,29 @@ def test_a_short_answer_stretched_over_the_pause_before_it_goes_to_who_gave_it()
     assert [word.speaker for word in attribute_words(words, speech)][-3:] == ["a", "b", "a"]
 
 
+BOTH = [Speech(0.0, 2.0, "a"), Speech(0.85, 1.2, "b")]
+
+
+def who_says(text: str, speech: list[Speech], speaker: str | None = None) -> list[str]:
+    words = say(text, 0.0)
+    words[3] = Word(words[3].start, words[3].end, words[3].text, speaker=speaker)
+    return [word.speaker for word in attribute_words(words, speech)]
+
+
+def test_a_short_reply_over_the_others_talk_goes_back_to_who_spoke_it():
+    assert who_says("a small thing. Please. It is", BOTH) == ["a", "a", "a", "b", "a", "a"]
+
+
+def test_a_word_of_a_sentence_that_somebody_talks_over_is_no_reply():
+    assert set(who_says("a small thing please it is", BOTH)) == {"a"}
+
+
+def test_a_reply_is_taken_from_nobody_who_says_only_that_or_is_known_to_have_said_it():
+    alone = [Speech(0.0, 0.8, "a"), Speech(0.88, 1.2, "a"), Speech(0.85, 1.2, "b"), Speech(1.22, 2.0, "a")]
+    assert set(who_says("a small thing. Please. It is", alone)) == {"a"}
+    assert set(who_says("a small thing. Please. It is", BOTH, speaker="a")) == {"a"}
+
+
 def test_words_that_know_their_speaker_keep_it():
     words = say("well yes", 0.0, speaker="b")
     assert {word.speaker for word in attribute_words(words, [Speech(0.0, 2.0, "a")])} == {"b"}

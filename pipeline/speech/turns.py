@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, takewhile
 
-from pipeline.intervals import Span, gap_s, merge, overlap_s
+from pipeline.intervals import Span, gap_s, merge, overlap_s, within
 from pipeline.records import Speech, Turn, Voice, Word
 
 UNKNOWN = "speaker_1"  # whom words belong to where nobody was told apart
@@ -26,6 +26,7 @@ LISTENING_WORDS = frozenset(
     ["yeah", "yes", "yep", "yup", "right", "okay", "ok", "sure", "wow", "really", "exactly", "true", "no", "i", "see"]
 )
 LONGEST_WORD_S, LONGEST_LETTER_S = 0.25, 0.08  # a drawn-out word: 0.4 s for "no", 1.2 s for "immunisation"
+LONGEST_S = 2.0  # of a word whose speaker was told by sound: longer ones were tightened
 LEAST_TURN_S = 0.01  # a turn of zero-length words still takes time: intervals are half-open
 
 
@@ -41,6 +42,8 @@ class TurnsOptions:
     switch_cost_s: float = 0.12  # seconds of speech that outweigh a change of speaker in the middle of a phrase
     switch_at_gap_cost_s: float = 0.05  # the same where words leave a gap or a sentence ends
     gap_s: float = 0.25  # a gap between words that makes a change of speaker likely
+    reply_words: int = 2  # most words of a reply over the other's talk that is given back to who spoke it
+    reply_s: float = 1.0  # longest stretch of speech that is such a reply
 
 
 def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: TurnsOptions | None = None) -> list[Word]:
@@ -49,7 +52,8 @@ def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: Tu
     A word that has a speaker keeps it, and its times. The others are first tightened to the speech they lie in, then
     get the sequence of speakers that disagrees least with `speech`, where each disagreement costs its seconds and each
     change of speaker costs more in mid-phrase than at a gap or the end of a sentence. Where nobody speaks, the nearest
-    speech counts. Without any speech all are `UNKNOWN`.
+    speech counts. A short reply over the other's talk is given back to who spoke it. Without any speech all are
+    `UNKNOWN`.
     """
     options = options or TurnsOptions()
     heard = merge(speech)
@@ -61,7 +65,11 @@ def attribute_words(words: Sequence[Word], speech: Sequence[Speech], options: Tu
     costs = _disagreement(ordered, speech, names)
     switches = [_switch_cost(a, b, options) for a, b in pairwise(ordered)]
     path = _cheapest_path(costs, switches)
-    return [w if w.speaker else replace(w, speaker=names[k]) for w, k in zip(ordered, path, strict=True)]
+    named = [w if w.speaker else replace(w, speaker=names[k]) for w, k in zip(ordered, path, strict=True)]
+    for k, speaker in _lost_replies(named, speech, options):
+        if not ordered[k].speaker:
+            named[k] = replace(named[k], speaker=speaker)
+    return named
 
 
 def tighten(word: Word, heard: Sequence[Span]) -> Word:
@@ -134,9 +142,45 @@ def _nearest(word: Word, ordered: Sequence[Speech], starts: Sequence[float]) -> 
     return min(around, key=lambda s: (max(s.start - word.end, word.start - s.end, 0.0), s.start)).speaker
 
 
+def _lost_replies(words: Sequence[Word], speech: Sequence[Speech], options: TurnsOptions) -> list[tuple[int, str]]:
+    """(index of a word, whose it is) for short replies that went to the person spoken over.
+
+    Where both speak, a word may be either's, and the words around it decide. So a short stretch of one person's speech
+    may be left without a word while the other, whose talk goes on, has a whole phrase there: the phrase is the reply.
+    """
+    starts = [word.start for word in words]
+    own = {name: merge([s for s in speech if s.speaker == name]) for name in {s.speaker for s in speech}}
+
+    def spoken_in(stretch: Span) -> list[int]:
+        first = bisect_left(starts, stretch.start - LONGEST_S)
+        near = range(first, bisect_left(starts, stretch.end))
+        return [k for k in near if stretch.start <= (words[k].start + words[k].end) / 2 < stretch.end]
+
+    found = []
+    for name, stretches in sorted(own.items()):
+        for stretch in stretches:
+            inside = spoken_in(stretch) if stretch.end - stretch.start <= options.reply_s else []
+            holders = {words[k].speaker for k in inside}
+            if 0 < len(inside) <= options.reply_words and len(holders) == 1 and name not in holders:
+                floor = within(own.get(holders.pop(), []), Span(words[inside[0]].start, words[inside[-1]].end))
+                goes_on = any(set(spoken_in(span)) - set(inside) for span in floor)
+                if goes_on and _is_phrase(words, inside[0], inside[-1], options):
+                    found += [(k, name) for k in inside]
+    return found
+
+
+def _is_phrase(words: Sequence[Word], first: int, last: int, options: TurnsOptions) -> bool:
+    """Whether the words from `first` to `last` stand between gaps or the ends of sentences."""
+    opens = first == 0 or _is_edge(words[first - 1], words[first], options)
+    return opens and (last + 1 == len(words) or _is_edge(words[last], words[last + 1], options))
+
+
+def _is_edge(a: Word, b: Word, options: TurnsOptions) -> bool:
+    return b.start - a.end >= options.gap_s or bool(SENTENCE_END.search(a.text))
+
+
 def _switch_cost(a: Word, b: Word, options: TurnsOptions) -> float:
-    at_gap = b.start - a.end >= options.gap_s or SENTENCE_END.search(a.text)
-    return options.switch_at_gap_cost_s if at_gap else options.switch_cost_s
+    return options.switch_at_gap_cost_s if _is_edge(a, b, options) else options.switch_cost_s
 
 
 def _cheapest_path(costs: Sequence[Sequence[float]], switches: Sequence[float]) -> list[int]:
