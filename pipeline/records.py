@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Role = Literal["therapist", "client", "other"]
 Kind = Literal["withdrawal", "confrontation", "repair"]
 Modality = Literal["text", "timing", "voice"]
-DOUBTFUL = 0.6  # speech below this confidence may be the other person's, and words below it feed no marker
+DOUBTFUL = 0.6  # speech below this confidence may be the other person's
 
 
 class AttuneError(Exception):

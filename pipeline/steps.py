@@ -168,7 +168,7 @@ MARKERS = Step(
     reads=(TURNS, TURN_TABLE, WINDOWS),
     make=find_markers,
     options=MarkersOptions(),
-    version=5,
+    version=6,
     models=markers_models,
 )
 MOMENTS = Step(

@@ -90,6 +90,11 @@ def test_a_short_reply_over_the_others_talk_goes_back_to_who_spoke_it():
     assert who_says("a small thing. Please. It is", BOTH) == ["a", "a", "a", "b", "a", "a"]
 
 
+def test_the_rest_of_what_is_said_at_once_stays_where_it_was():
+    speech = [Speech(0.0, 2.0, "a"), Speech(0.85, 1.45, "b")]
+    assert who_says("a small thing. Please. It is", speech) == ["a", "a", "a", "b", "a", "a"], "b goes on over 'It'"
+
+
 def test_a_word_of_a_sentence_that_somebody_talks_over_is_no_reply():
     assert set(who_says("a small thing please it is", BOTH)) == {"a"}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pipeline.records import Turn
 
-CONFIDENCE_FLOOR = 0.6  # words the recogniser was less sure of never feed a marker
+CONFIDENCE_FLOOR = 0.5  # words the recogniser was less sure of never feed a marker; the page shows them as doubtful
 
 _REPORTING = re.compile(
     r"\b(sa(?:y|ys|id|ying)|tell(?:s|ing)?|told|asks?|asked|goes|went"
@@ -134,10 +134,14 @@ def sure_text(turn: Turn) -> str:
 
 
 def word_reliability(turn: Turn) -> float:
-    """Share of the turn's words above the floor, times their mean confidence; 1.0 for a turn without words."""
+    """Share of the turn's words that are above the floor and likely right; 1.0 for a turn without words.
+
+    Of Whisper's words in six interviews (6,815) 49, 68, 71, 79 and 96 % are right where the confidence is below 0.3,
+    from 0.3, 0.5, 0.7 and 0.9: about a third and two thirds of the confidence.
+    """
     if not turn.words:
         return 1.0
-    sure = [word.confidence for word in turn.words if word.confidence >= CONFIDENCE_FLOOR]
+    sure = [(1 + 2 * word.confidence) / 3 for word in turn.words if word.confidence >= CONFIDENCE_FLOOR]
     return sum(sure) / len(turn.words)
 
 

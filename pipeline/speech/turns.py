@@ -156,17 +156,30 @@ def _lost_replies(words: Sequence[Word], speech: Sequence[Speech], options: Turn
         near = range(first, bisect_left(starts, stretch.end))
         return [k for k in near if stretch.start <= (words[k].start + words[k].end) / 2 < stretch.end]
 
+    def goes_on(reply: range) -> bool:
+        """Whether who holds the words says others too in the same stretch of speech."""
+        floor = own.get(words[reply[0]].speaker, [])
+        held = within(floor, Span(words[reply[0]].start, words[reply[-1]].end))
+        return any(set(spoken_in(stretch)) - set(reply) for stretch in held)
+
     found = []
     for name, stretches in sorted(own.items()):
         for stretch in stretches:
-            inside = spoken_in(stretch) if stretch.end - stretch.start <= options.reply_s else []
-            holders = {words[k].speaker for k in inside}
-            if 0 < len(inside) <= options.reply_words and len(holders) == 1 and name not in holders:
-                floor = within(own.get(holders.pop(), []), Span(words[inside[0]].start, words[inside[-1]].end))
-                goes_on = any(set(spoken_in(span)) - set(inside) for span in floor)
-                if goes_on and _is_phrase(words, inside[0], inside[-1], options):
-                    found += [(k, name) for k in inside]
+            if stretch.end - stretch.start <= options.reply_s:
+                reply = _phrase_of_another(words, spoken_in(stretch), name, options)
+                if reply and goes_on(reply):
+                    found += [(k, name) for k in reply]
     return found
+
+
+def _phrase_of_another(words: Sequence[Word], inside: Sequence[int], name: str, options: TurnsOptions) -> range:
+    """The longest phrase of at most `reply_words` of the words inside, where one person has them all and not `name`."""
+    holders = {words[k].speaker for k in inside}
+    if len(holders) != 1 or name in holders:
+        return range(0)
+    runs = [range(i, j + 1) for i in inside for j in inside if 0 <= j - i < options.reply_words]
+    phrases = [run for run in runs if _is_phrase(words, run[0], run[-1], options)]
+    return max(phrases, key=lambda run: words[run[-1]].end - words[run[0]].start, default=range(0))
 
 
 def _is_phrase(words: Sequence[Word], first: int, last: int, options: TurnsOptions) -> bool:
