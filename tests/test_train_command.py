@@ -29,6 +29,9 @@ def test_the_same_scripts_give_the_same_bytes_and_a_receipt_by_author(known, enc
     assert set(receipt["left_out_auc"]["withdrawal"]) == {"all", "p", "q"}
     assert receipt["data_sha256"][:12] in told
     assert "new weights" in told
+    words = [out.with_suffix(".role_words.json") for out in (first, second)]
+    assert words[0].name in told
+    assert words[0].read_bytes() == words[1].read_bytes() != b""
 
 
 def test_a_second_run_says_that_nothing_changed(known, encoder, tmp_path, capsys):  # noqa: F811

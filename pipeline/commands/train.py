@@ -32,14 +32,16 @@ def run(args: argparse.Namespace) -> int:
 
     check_out(args.out)
     before = args.out.read_bytes() if args.out.is_file() else b""
-    train_role_words(args.scripts, role_words_file(args.out))
+    words_out = role_words_file(args.out)
+    train_role_words(args.scripts, words_out)
     receipt = train(args.scripts, args.out, tell=(lambda line: None) if args.json else print)
     if args.json:
         common.print_json(receipt)
         return 0
     print(render_receipt(receipt))
     same = "the same bytes as before" if args.out.read_bytes() == before else "new weights"
-    print(f"\n{args.out.name}: {same}; receipt in {args.out.with_suffix('.json').name}")
+    receipt_name = args.out.with_suffix(".json").name
+    print(f"\n{args.out.name}: {same}; receipt in {receipt_name}; words that tell roles in {words_out.name}")
     return 0
 
 
