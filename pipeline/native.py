@@ -11,12 +11,6 @@ SETTINGS = {
     # The C library of Linux. Blocks from 16 MiB on go back to the system when they are freed: three batches of
     # words take 230 MB less, at the same speed. Its own rule keeps blocks up to 32 MiB, and with them holes.
     "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),
-    # One heap for all threads, whose holes each can fill: 0.12 GB off the peak of eleven minutes of words, at the same
-    # speed.
-    "MALLOC_ARENA_MAX": "1",
-    # oneDNN keeps the code it has made for every shape of matrix, 1024 of them, and a search meets new shapes all the
-    # time: with these two the same words peak at 1.41 GB instead of 1.77.
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
 }
 
 

@@ -236,15 +236,22 @@ def test_reading_weights_draws_no_random_numbers():
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(("beams", "pad_s", "bridge_s"), [(1, 0.2, 1.0), (3, 0.2, 1.0), (3, 0.4, 2.0)])
-def test_the_search_is_openai_whispers_own(acted, beams, pad_s, bridge_s):
-    """Float32, without timestamps: the tokens and the scores that `whisper.decode` gives, chunk by chunk."""
+@pytest.mark.parametrize(
+    ("beams", "pad_s", "bridge_s", "places"), [(1, 0.2, 1.0, 1), (3, 0.2, 1.0, 1), (3, 0.4, 2.0, 1), (3, 0.2, 1.0, 64)]
+)
+def test_the_search_is_openai_whispers_own(acted, monkeypatch, beams, pad_s, bridge_s, places):
+    """Float32, without timestamps: the tokens and the scores that `whisper.decode` gives, chunk by chunk.
+
+    Also where the search grows by blocks of places, as it does in bfloat16.
+    """
     import whisper
 
+    from pipeline.speech.engines import whisper_decode
     from pipeline.speech.engines.openai_whisper import build_rules, build_tokenizer, mel_spectrograms
     from pipeline.speech.engines.whisper_decode import Listening, decode, encode, load_model
     from pipeline.speech.engines.whisper_weights import load_whisper
 
+    monkeypatch.setattr(whisper_decode, "places_at_once", lambda model: places)
     audio, activity = acted
     model = load_model("whisper-tiny.en", "float32")
     packing = Packing(max_s=12.0, pad_s=pad_s, bridge_s=bridge_s)

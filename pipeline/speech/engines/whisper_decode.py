@@ -29,6 +29,7 @@ PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 MAX_NEW_TOKENS = 224  # half of Whisper's text context, as in openai-whisper
 ATTENTION_ROWS = 500  # a block of scores is then 1.5 MB in bfloat16
 ROUND_TOKENS, ROUNDS = 4, 8  # up to four tokens, eight times one after the other: a text that goes round
+BLOCK = 64  # places of text that a search in bfloat16 grows by: oneDNN makes code for every new shape, and keeps it
 TOP_BLOCK = 64  # the vocabulary is searched in blocks of this many: six times faster than one sort
 
 
@@ -282,11 +283,19 @@ def _swap(rows: torch.Tensor, a: int, b: int) -> None:
         rows[b] = kept
 
 
+def places_at_once(model: Model) -> int:
+    """How many places of text a search grows by."""
+    import torch
+
+    return BLOCK if model.dtype == torch.bfloat16 and model.device.type == "cpu" else 1
+
+
 class _TextCache:
     """Keys and values over the text so far, per layer (2, B, H, S, 64).
 
     All beams of a chunk write into one row, one place each for every step. `mask` (B, n, S) is 0 at the places of a
-    beam's own past and -inf elsewhere.
+    beam's own past and -inf elsewhere. The first `reach` places are multiplied with: those filled and, in bfloat16 on a
+    processor, zeros up to a multiple of `BLOCK`.
     """
 
     def __init__(self, model: Model, n_chunks: int, places: int) -> None:
@@ -296,7 +305,18 @@ class _TextCache:
             torch.empty(2, n_chunks, layer.heads, places, HEAD_SIZE, dtype=model.dtype, device=model.device)
             for layer in model.layers
         ]
-        self.filled = 0
+        self.filled = self.reach = 0
+        self._block = places_at_once(model)
+
+    def grow(self, n: int) -> slice:
+        """The next n places, which are the caller's to fill."""
+        first, self.filled = self.filled, self.filled + n
+        before, places = self.reach, self.layers[0].shape[3]
+        self.reach = max(before, min(places, -(-self.filled // self._block) * self._block))
+        if self._block > 1:
+            for layer in self.layers:
+                layer[..., before : self.reach, :] = 0
+        return slice(first, self.filled)
 
     def swap(self, a: int, b: int) -> None:
         """Exchange the places of two chunks."""
@@ -323,17 +343,18 @@ def _forward(
     returns    what the decoder makes of each token, (B, n, width), after the last norm
     """
     import torch
-    from torch.nn.functional import gelu
+    from torch.nn.functional import gelu, pad
 
     n_rows, n = tokens.shape
-    first, text.filled = text.filled, text.filled + n
+    new = text.grow(n)
+    mask = pad(mask, (0, text.reach - text.filled), value=-torch.inf)
     scale = HEAD_SIZE**-0.5
     x = model.embedding[tokens].to(model.dtype) + model.positions[positions]
     for layer, own, heard in zip(model.layers, text.layers, listening.layers, strict=True):
         fused = layer.self_in(layer.norms[0](x)).view(n_rows, n, 3, layer.heads, HEAD_SIZE)
         query, key, value = fused.permute(2, 0, 3, 1, 4)
-        own[0, :n_rows, :, first : text.filled], own[1, :n_rows, :, first : text.filled] = key, value
-        keys, values = own[:, :n_rows, :, : text.filled]
+        own[0, :n_rows, :, new], own[1, :n_rows, :, new] = key, value
+        keys, values = own[:, :n_rows, :, : text.reach]
         scores = (query @ keys.transpose(2, 3)).float().mul_(scale).add_(mask[:, None]).softmax(-1)
         mixed = scores.to(x.dtype) @ values
         x = x + layer.self_out(mixed.transpose(1, 2).flatten(2))
